@@ -1,0 +1,1 @@
+"""Graphs, their validation and execution: pure Python, no I/O, no torch."""

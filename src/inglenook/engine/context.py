@@ -1,0 +1,76 @@
+"""What a running node can reach: progress, previews, interruption.
+
+The executor sets the context around each node call; code that a node calls uses the functions below and needs no
+argument handed down. Outside a run they do nothing, so that the same code serves scripts and tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from inglenook.engine.events import AnyEvent, NodeRef, Preview, Progress
+
+
+class InterruptProcessing(BaseException):
+    """The run was asked to stop. A BaseException, so that a node's `except Exception` does not swallow it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeContext:
+    """The run and the node that is being executed."""
+
+    job_id: str
+    node: NodeRef
+    emit: Callable[[AnyEvent], None]
+    is_interrupted: Callable[[], bool]
+    preview_method: str | None = None
+    """This run's own choice (`none`, `auto`, `latent2rgb`, `taesd`), or None for the server's."""
+
+
+_current: ContextVar[NodeContext | None] = ContextVar("inglenook_node", default=None)
+
+
+def current() -> NodeContext | None:
+    """The node that is being executed in this thread or task, or None outside a run."""
+    return _current.get()
+
+
+@contextmanager
+def running(context: NodeContext) -> Iterator[NodeContext]:
+    """Make `context` the current one."""
+    token = _current.set(context)
+    try:
+        yield context
+    finally:
+        _current.reset(token)
+
+
+def check_interrupted() -> None:
+    """Raise InterruptProcessing when the run was asked to stop."""
+    context = _current.get()
+    if context is not None and context.is_interrupted():
+        raise InterruptProcessing
+
+
+def progress(value: float, total: float, *, preview: tuple[bytes, str] | None = None) -> None:
+    """Report progress of the current node; `preview` is an encoded picture and its media type.
+
+    Raises InterruptProcessing when the run was asked to stop.
+    """
+    context = _current.get()
+    if context is None:
+        return
+    check_interrupted()
+    context.emit(Progress(context.node, value, total))
+    if preview is not None:
+        context.emit(Preview(context.node, preview[0], preview[1]))
+
+
+def send_image(image: bytes, media_type: str) -> None:
+    """Send an encoded picture to the client that submitted the job, as a result that is never dropped."""
+    context = _current.get()
+    if context is not None:
+        context.emit(Preview(context.node, image, media_type, final=True))

@@ -1,0 +1,39 @@
+"""How a node class runs: the seam between the executor and node code of any style (functions, V1 and V3 classes)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from inglenook.engine.schema import NodeSchema
+
+
+class NodeInstance(Protocol):
+    """What is kept per node id over runs; `self` attributes of a V1 class live here."""
+
+    def run(self, **inputs: Any) -> Any:
+        """Outputs as a tuple; or a dict with any of `ui`, `result`, `expand`; or an awaitable of one of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeImplementation:
+    """A node class that can run."""
+
+    schema: NodeSchema
+    create: Callable[[], NodeInstance]
+    """Called once per node id."""
+    fingerprint: Callable[..., Any] | None = None
+    """IS_CHANGED: called with the inputs (links as None); its result is part of the cache key."""
+    check_lazy: Callable[[NodeInstance, Mapping[str, Any]], Any] | None = None
+    """check_lazy_status: called with the instance and its inputs, unevaluated ones None; names what is still needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionNode:
+    """A node that is a plain function: nothing is kept between runs."""
+
+    function: Callable[..., Any]
+
+    def run(self, **inputs: Any) -> Any:
+        return self.function(**inputs)

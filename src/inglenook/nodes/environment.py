@@ -1,0 +1,44 @@
+"""What built-in nodes share inside a device process: folders, models, how previews and metadata are made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from inglenook.media.folders import Folders
+    from inglenook.models.memory import ModelStore
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The services of one device process, set once at its start (or by a test)."""
+
+    folders: Folders
+    models: ModelStore
+    save_metadata: bool = True
+    """Whether saved files carry the workflow."""
+    preview_method: str = "auto"
+    preview_size: int = 512
+    """Longest side of a preview, pixels."""
+
+
+_environment: ContextVar[Environment] = ContextVar("inglenook_environment")
+
+
+def environment() -> Environment:
+    """The current environment; LookupError outside a device process."""
+    return _environment.get()
+
+
+@contextmanager
+def using(environment: Environment) -> Iterator[Environment]:
+    """Make `environment` the current one."""
+    token = _environment.set(environment)
+    try:
+        yield environment
+    finally:
+        _environment.reset(token)

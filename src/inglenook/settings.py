@@ -1,0 +1,109 @@
+"""Every setting of a server, in one frozen object that is made once and handed down.
+
+Sources, strongest first: arguments (the command line), `INGLENOOK_*` environment variables, a `.env` file in the working
+directory, the defaults below. `docs/settings.md` has a line for each; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PreviewMethod = Literal["none", "auto", "latent2rgb", "taesd"]
+
+
+class Settings(BaseSettings):
+    """Settings of one server; folders are absolute after construction."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="INGLENOOK_", env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    host: str = Field("127.0.0.1", description="Addresses to listen on, comma-separated.")
+    port: int = Field(8188, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    base_directory: Path = Field(
+        Path("."), description="Folder with models, input, output, temp, user and custom_nodes; a ComfyUI folder works."
+    )
+    data_dir: Path | None = Field(
+        None, description="Database, logs and catalog; `user/inglenook` under the base folder."
+    )
+    input_directory: Path | None = Field(None, description="Uploaded files; `input` under the base folder.")
+    output_directory: Path | None = Field(None, description="Results; `output` under the base folder.")
+    temp_directory: Path | None = Field(None, description="Previews, emptied at start; `temp` under the base folder.")
+    extra_model_paths_config: tuple[Path, ...] = Field(
+        (), description="Files in the form of ComfyUI's `extra_model_paths.yaml` that name further model folders."
+    )
+    database_url: str | None = Field(None, description="SQLAlchemy URL of the job store; SQLite in the data folder.")
+
+    cpu: bool = Field(False, description="Run models on the CPU even where there is a GPU.")
+    worker_threads: int | None = Field(None, ge=1, description="CPU threads of the device process; all cores.")
+    worker_memory_limit_gb: float | None = Field(
+        None, gt=0, description="A device process that grows beyond this is replaced and its job fails."
+    )
+    model_memory_gb: float | None = Field(
+        None, gt=0, description="Memory that loaded models may take; 60 % of what the device has."
+    )
+    job_timeout_s: float | None = Field(None, gt=0, description="Longest run of one job; unlimited.")
+    interrupt_grace_s: float = Field(
+        30.0, ge=0, description="After this time a run that does not obey an interrupt has its process replaced."
+    )
+    shutdown_grace_s: float = Field(30.0, ge=0, description="How long a running job may take to end at SIGTERM.")
+
+    queue_limit: int = Field(10_000, ge=1, description="Pending jobs; beyond it submissions get 429.")
+    history_limit: int = Field(10_000, ge=0, description="Finished jobs kept.")
+    history_days: float | None = Field(None, gt=0, description="Finished jobs older than this are removed.")
+    max_upload_size_mb: float = Field(100.0, gt=0, description="Largest request body, MB.")
+    max_json_depth: int = Field(100, ge=8, description="Deepest nesting of a JSON body.")
+    max_nodes: int = Field(20_000, ge=1, description="Nodes of one graph.")
+    max_megapixels: float = Field(256.0, gt=0, description="Largest picture that is read, in millions of pixels.")
+
+    cors_origin: str | None = Field(None, description="Value of Access-Control-Allow-Origin; no CORS without it.")
+    allowed_hosts: tuple[str, ...] = Field((), description="Further host names that requests may name.")
+
+    preview_method: PreviewMethod = Field("auto", description="How previews of latents are made while sampling.")
+    preview_size: int = Field(512, ge=16, le=4096, description="Longest side of a preview, pixels.")
+    disable_metadata: bool = Field(False, description="Do not write workflows into saved files.")
+    default_workflow: Path | None = Field(None, description="Workflow that a plain-text prompt runs; the demo's.")
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**{key: value for key, value in values.items() if value is not None})
+
+    def model_post_init(self, _context: Any) -> None:
+        base = self.base_directory.expanduser().absolute()
+        defaults = {
+            "data_dir": base / "user" / "inglenook",
+            "input_directory": base / "input",
+            "output_directory": base / "output",
+            "temp_directory": base / "temp",
+        }
+        object.__setattr__(self, "base_directory", base)
+        for name, default in defaults.items():
+            given: Path | None = getattr(self, name)
+            object.__setattr__(self, name, default if given is None else given.expanduser().absolute())
+
+    @property
+    def data_folder(self) -> Path:
+        assert self.data_dir is not None
+        return self.data_dir
+
+    @property
+    def input_folder(self) -> Path:
+        assert self.input_directory is not None
+        return self.input_directory
+
+    @property
+    def output_folder(self) -> Path:
+        assert self.output_directory is not None
+        return self.output_directory
+
+    @property
+    def temp_folder(self) -> Path:
+        assert self.temp_directory is not None
+        return self.temp_directory
+
+    @property
+    def max_upload_bytes(self) -> int:
+        return round(self.max_upload_size_mb * 1024 * 1024)
