@@ -1,7 +1,7 @@
 """Every setting of a server, in one frozen object that is made once and handed down.
 
-Sources, strongest first: arguments (the command line), `INGLENOOK_*` environment variables, a `.env` file in the working
-directory, the defaults below. `docs/settings.md` has a line for each; a test compares the two.
+Sources, strongest first: arguments (the command line), `INGLENOOK_*` environment variables, a `.env` file in the
+working directory, the defaults below. `docs/settings.md` has a line for each; a test compares the two.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Addresses to listen on, comma-separated.")
     port: int = Field(8188, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     base_directory: Path = Field(
-        Path("."), description="Folder with models, input, output, temp, user and custom_nodes; a ComfyUI folder works."
+        Path(), description="Folder with models, input, output, temp, user and custom_nodes; a ComfyUI folder works."
     )
     data_dir: Path | None = Field(
         None, description="Database, logs and catalog; `user/inglenook` under the base folder."
