@@ -1,0 +1,1 @@
+"""From a prompt to conditioning: the BPE vocabulary, prompt weights and chunks, and the text encoder's forward pass."""
