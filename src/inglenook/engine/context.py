@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from inglenook.engine.events import AnyEvent, NodeRef, Preview, Progress
+from inglenook.engine.events import AnyEvent, ImageSent, NodeRef, Picture, Progress
 
 
 class InterruptProcessing(BaseException):
@@ -64,13 +64,11 @@ def progress(value: float, total: float, *, preview: tuple[bytes, str] | None = 
     if context is None:
         return
     check_interrupted()
-    context.emit(Progress(context.node, value, total))
-    if preview is not None:
-        context.emit(Preview(context.node, preview[0], preview[1]))
+    context.emit(Progress(context.node, value, total, None if preview is None else Picture(*preview)))
 
 
 def send_image(image: bytes, media_type: str) -> None:
     """Send an encoded picture to the client that submitted the job, as a result that is never dropped."""
     context = _current.get()
     if context is not None:
-        context.emit(Preview(context.node, image, media_type, final=True))
+        context.emit(ImageSent(context.node, Picture(image, media_type)))

@@ -2,7 +2,7 @@
 
 Events are msgspec structs so that they cross a process boundary as small tagged frames; they say nothing about how any
 client sees them (`api/comfy/messages.py` renders ComfyUI's messages). Times are milliseconds since the epoch.
-A run is: Started, Cached, then per visited node NodeStarted, Progress*, Preview*, NodeDone, and at last one of
+A run is: Started, Cached, then per visited node NodeStarted, Progress*, NodeDone, and at last one of
 Succeeded, Failed, Interrupted.
 """
 
@@ -45,23 +45,28 @@ class NodeStarted(Event, frozen=True, tag=True):
     node: NodeRef
 
 
+class Picture(msgspec.Struct, frozen=True, array_like=True):
+    """An encoded picture."""
+
+    data: bytes
+    media_type: str
+    """`image/jpeg` or `image/png`."""
+
+
 class Progress(Event, frozen=True, tag=True):
-    """A node reports how far it is."""
+    """A node reports how far it is, perhaps with a picture of its work so far."""
 
     node: NodeRef
     value: float
     total: float
+    preview: Picture | None = None
 
 
-class Preview(Event, frozen=True, tag=True):
-    """A picture of work in progress, encoded."""
+class ImageSent(Event, frozen=True, tag=True):
+    """A node sends a picture as its result (SaveImageWebsocket); unlike a preview it is never dropped."""
 
     node: NodeRef
-    image: bytes
-    media_type: str
-    """`image/jpeg` or `image/png`."""
-    final: bool = False
-    """An output in its own right (SaveImageWebsocket): never dropped."""
+    picture: Picture
 
 
 class Text(Event, frozen=True, tag=True):
@@ -136,4 +141,4 @@ class Interrupted(Event, frozen=True, tag=True):
 
 
 End = Succeeded | Failed | Interrupted
-AnyEvent = Started | Cached | NodeStarted | Progress | Preview | Text | Custom | NodeDone | Blocked | End
+AnyEvent = Started | Cached | NodeStarted | Progress | ImageSent | Text | Custom | NodeDone | Blocked | End

@@ -1,0 +1,428 @@
+"""Takes accepted jobs from the queue to a worker and to their end.
+
+The store is the truth about jobs, this object the only one that changes it. In memory it keeps what waits and what runs.
+Told to the bus in this order: acceptance (after its commit), events as they come, the end (after its commit, so that a
+client that reads the history on it finds the job there). The next job of a worker is started before that commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+
+from inglenook.dispatch.bus import Bus
+from inglenook.dispatch.placement import choose
+from inglenook.dispatch.run import END_EVENTS, Run
+from inglenook.dispatch.waiting import WaitingRuns
+from inglenook.engine.events import AnyEvent, Failed, Interrupted, NodeRef, Started, Succeeded
+from inglenook.errors import JobError
+from inglenook.jobs import AddOutcome, Added, Job, JobId, JobResult, JobStore, State
+from inglenook.workers.worker import Cause, Death, Request, Worker, WorkerListener, WorkerState
+
+logger = logging.getLogger(__name__)
+
+REPLAY_S = 60.0
+"""How long after its end a run is kept for sockets that come late."""
+MAX_WORKER_DEATHS = 1
+"""A job whose worker dies more often than this fails."""
+
+
+class QueueFull(JobError):
+    """The queue has no room for another job."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the queue holds {limit} jobs, which is its limit; try again later")
+        self.limit = limit
+
+
+class ShuttingDown(JobError):
+    """The server no longer takes jobs."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is shutting down and takes no new jobs")
+
+
+@dataclass(slots=True)
+class _Lane:
+    """What one worker's runs have told, waiting for the commit of an end before it."""
+
+    items: deque[tuple[Run, Sequence[AnyEvent], asyncio.Future[bool] | None]] = field(default_factory=deque)
+
+
+class Dispatcher(WorkerListener):
+    """Owns the queue and the workers."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        bus: Bus,
+        workers: Sequence[Worker],
+        *,
+        queue_limit: int = 10_000,
+        job_timeout_s: float | None = None,
+        on_worker_ready: Callable[[Worker], None] = lambda worker: None,
+        discard_attempt: Callable[[str], None] = lambda job_id: None,
+        clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        """discard_attempt removes the files that an attempt at a job wrote, before the next attempt."""
+        self.workers = list(workers)
+        self._store = store
+        self._bus = bus
+        self._queue_limit = queue_limit
+        self._job_timeout_s = job_timeout_s
+        self._on_worker_ready = on_worker_ready
+        self._discard_attempt = discard_attempt
+        self._clock_ms = clock_ms
+        self._waiting = WaitingRuns()
+        self._accepting: dict[str, Run] = {}
+        self._running: dict[str, Run] = {}
+        self._ended: dict[str, Run] = {}
+        self._by_client: dict[str, dict[str, Run]] = {}
+        self._lanes: dict[str, _Lane] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._is_paused = False
+        self._is_closing = False
+        self._number = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    async def start(self, class_types_of: Callable[[Job], frozenset[str]]) -> None:
+        """Load what the store holds and start the workers."""
+        for job in await self._store.recover():
+            if job.attempt:
+                self._discard_attempt(job.id)
+            self._waiting.add(Run(job, class_types_of(job)))
+        self._number = int(await self._store.next_number())
+        if self._waiting:
+            logger.info("%d jobs are waiting from before", len(self._waiting))
+        for worker in self.workers:
+            await worker.start(self)
+
+    async def close(self, grace_s: float) -> None:
+        """Take no more jobs, let running ones end for `grace_s`, put the others back without counting the attempt."""
+        self._is_closing = True
+        if self._running and grace_s > 0:
+            logger.info("waiting up to %g s for %d running jobs", grace_s, len(self._running))
+            try:
+                async with asyncio.timeout(grace_s):
+                    while self._running:
+                        self._idle.clear()
+                        await self._idle.wait()
+            except TimeoutError:
+                pass
+        left = list(self._running.values())
+        self._running.clear()
+        await asyncio.gather(*(worker.close() for worker in self.workers))
+        for run in left:
+            await self._store.requeue(run.job.id, run.job.attempt, count="none")
+            self._discard_attempt(run.job.id)
+        if self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _own(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+        return task
+
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("a task of the dispatcher failed", exc_info=task.exception())
+
+    # -- what others see ---------------------------------------------------------------------------------------------
+
+    @property
+    def remaining(self) -> int:
+        """Pending and running jobs."""
+        return len(self._waiting) + len(self._running)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether jobs are taken and a worker could run them."""
+        return not self._is_closing and any(worker.documents is not None for worker in self.workers)
+
+    def waiting(self) -> list[Run]:
+        """Pending runs, in the order in which they will be taken."""
+        return list(self._waiting)
+
+    def running(self) -> list[Run]:
+        return list(self._running.values())
+
+    def find(self, job_id: str) -> Run | None:
+        """The run of a job that waits, runs, or ended within the last minute."""
+        return (
+            self._running.get(job_id)
+            or self._waiting.get(job_id)
+            or self._accepting.get(job_id)
+            or self._ended.get(job_id)
+        )
+
+    def recent(self, client_id: str) -> list[Run]:
+        """Runs of a client that run or ended within the last minute, oldest first."""
+        return list(self._by_client.get(client_id, {}).values())
+
+    def next_number(self) -> int:
+        """Count a submission, also one that will be refused."""
+        number = self._number
+        self._number += 1
+        return number
+
+    # -- jobs in ------------------------------------------------------------------------------------------------------
+
+    async def submit(self, job: Job, class_types: frozenset[str], secrets: dict[str, Any]) -> AddOutcome:
+        """Make a job durable and queue it. Raises QueueFull, ShuttingDown, or what the store raises."""
+        if self._is_closing:
+            raise ShuttingDown
+        if len(self._waiting) + len(self._accepting) >= self._queue_limit:
+            raise QueueFull(self._queue_limit)
+        if job.timeout_s is None and self._job_timeout_s is not None:
+            job = replace(job, timeout_s=self._job_timeout_s)
+        run = Run(job, class_types, secrets)
+        self._accepting.setdefault(job.id, run)
+        try:
+            outcome = await self._store.add(job)
+        finally:
+            if self._accepting.get(job.id) is run:
+                del self._accepting[job.id]
+        if isinstance(outcome, Added):
+            run.job = outcome.job
+            self._waiting.add(run)
+            self._bus.queue_changed(self.remaining, run)
+            self.wake()
+        return outcome
+
+    def wake(self) -> None:
+        """Give waiting jobs to free workers."""
+        while not (self._is_closing or self._is_paused):
+            pair = self._next_pair()
+            if pair is None:
+                return
+            self._start(*pair)
+
+    def _next_pair(self) -> tuple[Run, Worker] | None:
+        """The first waiting run that a free worker can take, with that worker."""
+        free = [worker for worker in self.workers if worker.state is WorkerState.READY]
+        if free:
+            for run in self._waiting:
+                worker = choose(run.class_types, free)
+                if worker is not None:
+                    return run, worker
+        return None
+
+    def _start(self, run: Run, worker: Worker) -> None:
+        self._waiting.remove(run.job.id)
+        job = replace(
+            run.job, state=State.running, attempt=run.job.attempt + 1, worker=worker.name, started_ms=self._clock_ms()
+        )
+        run.begin_attempt(job, worker.name)
+        self._running[job.id] = run
+        if job.client_id is not None:
+            self._by_client.setdefault(job.client_id, {})[job.id] = run
+        # Not awaited: the writer keeps the order, and a local worker dies with this process.
+        self._own(self._claim(run, job))
+        worker.execute(
+            Request(job.id, job.attempt, job.graph, job.targets, {**job.extra_data, **run.secrets}, job.timeout_s)
+        )
+        self._bus.queue_changed(self.remaining, run)
+
+    async def _claim(self, run: Run, job: Job) -> None:
+        if not await self._store.claim(job.id, job.worker or "", job.attempt):
+            logger.error("job %s could not be claimed for attempt %d", job.id, job.attempt)
+
+    # -- a worker speaks -----------------------------------------------------------------------------------------------
+
+    def worker_ready(self, worker: Worker) -> None:
+        self._on_worker_ready(worker)
+        self.wake()
+
+    def worker_events(self, worker: Worker, job_id: str, attempt: int, events: Sequence[AnyEvent]) -> None:
+        run = self._running.get(job_id)
+        if run is None or run.job.attempt != attempt:
+            return
+        events = self._explain(run, events)
+        run.record(events)
+        commit: asyncio.Future[bool] | None = None
+        if isinstance(events[-1], END_EVENTS):
+            commit = self._own(self._finish(run))
+            commit.add_done_callback(lambda _: self._drain(worker.name))
+        lane = self._lanes.setdefault(worker.name, _Lane())
+        lane.items.append((run, events, commit))
+        self._drain(worker.name)
+        if commit is not None:
+            self.wake()
+
+    def _drain(self, worker_name: str) -> None:
+        """Tell the bus what may be told: everything up to an end that is not committed yet."""
+        items = self._lanes[worker_name].items
+        while items:
+            run, events, commit = items[0]
+            if commit is None:
+                self._bus.run_events(run, events)
+            elif not commit.done():
+                if len(events) > 1:
+                    self._bus.run_events(run, events[:-1])
+                    items[0] = (run, events[-1:], commit)
+                return
+            else:
+                self._bus.run_events(run, events)
+                self._left(run)
+            items.popleft()
+
+    def _left(self, run: Run) -> None:
+        self._running.pop(run.job.id, None)
+        self._ended[run.job.id] = run
+        run.secrets.clear()
+        asyncio.get_running_loop().call_later(REPLAY_S, self._forget, run)
+        self._bus.queue_changed(self.remaining, run)
+        self._bus.run_left(run)
+        if not self._running:
+            self._idle.set()
+
+    def _forget(self, run: Run) -> None:
+        if self._ended.get(run.job.id) is run:
+            del self._ended[run.job.id]
+        client_id = run.job.client_id
+        if client_id is not None and (runs := self._by_client.get(client_id)):
+            runs.pop(run.job.id, None)
+            if not runs:
+                del self._by_client[client_id]
+
+    async def _finish(self, run: Run) -> bool:
+        """Record the end of a run."""
+        end = run.end
+        assert end is not None
+        state = self._end_state(run)
+        result = JobResult(
+            state=state,
+            ended_ms=end.time_ms,
+            outputs=end.outputs,
+            meta={node: ref_fields(ref) for node, ref in end.meta.items()},
+            messages=run.kept_messages(),
+            error={"node_id": end.node_id, "message": end.message.strip()} if isinstance(end, Failed) else None,
+        )
+        run.job = replace(run.job, state=state, ended_ms=end.time_ms)
+        run.result = result
+        return await self._store.finish(run.job.id, run.job.attempt, result)
+
+    def _explain(self, run: Run, events: Sequence[AnyEvent]) -> Sequence[AnyEvent]:
+        """An interruption that nobody asked for, after the job's time limit, is a failure that names the limit."""
+        end, limit_s = events[-1], run.job.timeout_s
+        if not isinstance(end, Interrupted) or run.is_cancelled or limit_s is None:
+            return events
+        if end.time_ms - (run.job.started_ms or 0) < limit_s * 1000:
+            return events
+        failed = _failed(end.node_id, end.class_type, f"The job ran longer than its limit of {limit_s:g} s.", end)
+        return [*events[:-1], failed]
+
+    def _end_state(self, run: Run) -> State:
+        match run.end:
+            case Succeeded():
+                return State.succeeded
+            case Interrupted():
+                return State.cancelled
+            case Failed(exception_type="TimeoutError") if run.job.timeout_s is not None:
+                return State.timed_out
+            case _:
+                return State.failed
+
+    def worker_died(self, worker: Worker, job_id: str | None, attempt: int, death: Death) -> None:
+        run = self._running.get(job_id) if job_id is not None else None
+        if run is None or run.job.attempt != attempt:
+            return
+        if death.cause is Cause.CRASH and run.job.worker_deaths < MAX_WORKER_DEATHS and not run.is_cancelled:
+            self._own(self._retry(run, worker, death))
+            return
+        self.worker_events(worker, run.job.id, attempt, self._end_after_death(run, death))
+
+    def _end_after_death(self, run: Run, death: Death) -> list[AnyEvent]:
+        now = self._clock_ms()
+        node = run.current or NodeRef("", "", None, "")
+        outputs = {done.node.node_id: done.output for done in run.done if done.output is not None}
+        meta = {done.node.node_id: done.node for done in run.done}
+        executed = list(outputs)
+        started: list[AnyEvent] = [] if run.started else [Started(now)]
+        class_type = msgspec.json.decode(run.job.graph).get(node.real_id, {}).get("class_type", "")
+        end = Interrupted(node.real_id, class_type, executed, outputs, meta, now)
+        if death.cause is Cause.CANCEL:
+            return [*started, end]
+        kinds = {Cause.TIMEOUT: "TimeoutError", Cause.MEMORY: "MemoryError"}
+        message = f"The process that ran this job was ended: {death.reason}."
+        return [*started, _failed(node.real_id, class_type, message, end, kinds.get(death.cause, "inglenook.WorkerDied"))]
+
+    async def _retry(self, run: Run, worker: Worker, death: Death) -> None:
+        """Put a job whose worker died back into its place and remove what the attempt wrote."""
+        job = run.job
+        logger.warning("job %s goes back to the queue: %s", job.id, death.reason)
+        await self._store.requeue(job.id, job.attempt, count="worker")
+        await asyncio.to_thread(self._discard_attempt, job.id)
+        self._running.pop(job.id, None)
+        run.job = replace(job, state=State.queued, worker_deaths=job.worker_deaths + 1)
+        run.worker = None
+        self._waiting.add(run)
+        self._bus.queue_changed(self.remaining, run)
+        self.wake()
+
+    # -- control -------------------------------------------------------------------------------------------------------
+
+    async def cancel_waiting(self, job_ids: Sequence[str] | None = None) -> list[str]:
+        """Remove pending jobs (all when None); return the ids that were pending."""
+        chosen = [run.job.id for run in self._waiting] if job_ids is None else list(dict.fromkeys(job_ids))
+        removed = [job_id for job_id in chosen if self._waiting.remove(job_id) is not None]
+        if removed:
+            await self._store.cancel_queued([JobId(job_id) for job_id in removed])
+            self._bus.queue_changed(self.remaining)
+        return removed
+
+    def interrupt(self, job_id: str | None = None) -> bool:
+        """Stop a running job (every one when None); return whether any was running."""
+        runs = [run for run in self._running.values() if job_id in (None, run.job.id) and run.end is None]
+        for run in runs:
+            run.is_cancelled = True
+            for worker in self.workers:
+                if worker.name == run.worker:
+                    worker.interrupt(run.job.id)
+        return bool(runs)
+
+    def free(self, *, unload_models: bool, free_memory: bool) -> None:
+        """Ask every worker to give memory back once its run has ended."""
+        for worker in self.workers:
+            worker.free(unload_models=unload_models, free_memory=free_memory)
+
+
+def _failed(
+    node_id: str, class_type: str, message: str, end: Interrupted, exception_type: str = "TimeoutError"
+) -> Failed:
+    """A failure that no Python exception describes, in place of `end`."""
+    return Failed(
+        node_id=node_id,
+        class_type=class_type,
+        message=message + "\n",
+        exception_type=exception_type,
+        traceback=[],
+        inputs={},
+        executed=end.executed,
+        current_outputs=end.executed,
+        outputs=end.outputs,
+        meta=end.meta,
+        time_ms=end.time_ms,
+    )
+
+
+def ref_fields(ref: NodeRef) -> dict[str, str | None]:
+    """A node's ids under ComfyUI's names, as history's `meta` has them."""
+    return {
+        "node_id": ref.node_id,
+        "display_node": ref.display_id,
+        "parent_node": ref.parent_id,
+        "real_node_id": ref.real_id,
+    }

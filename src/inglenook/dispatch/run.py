@@ -1,0 +1,94 @@
+"""A job while the dispatcher has it: what has happened so far, kept for clients that arrive late."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from inglenook.engine.events import (
+    AnyEvent,
+    Blocked,
+    Cached,
+    End,
+    Failed,
+    Interrupted,
+    NodeDone,
+    NodeRef,
+    NodeStarted,
+    Progress,
+    Started,
+    Succeeded,
+)
+from inglenook.jobs import Job, JobResult
+
+END_EVENTS = (Succeeded, Failed, Interrupted)
+
+
+@dataclass(slots=True)
+class Run:
+    """One job from its acceptance until a minute after its end."""
+
+    job: Job
+    class_types: frozenset[str]
+    secrets: dict[str, Any] = field(default_factory=dict)
+    """Part of extra_data that is never stored; lost when the server restarts."""
+    worker: str | None = None
+    is_cancelled: bool = False
+    result: JobResult | None = None
+    started: Started | None = None
+    cached: Cached | None = None
+    done: list[NodeDone] = field(default_factory=list)
+    """Finished nodes that have something to show."""
+    blocked: list[Blocked] = field(default_factory=list)
+    current: NodeRef | None = None
+    """The node that runs, while one does."""
+    progress: Progress | None = None
+    end: End | None = None
+
+    def begin_attempt(self, job: Job, worker: str) -> None:
+        """Forget what an earlier attempt did."""
+        self.job = job
+        self.worker = worker
+        self.started = self.cached = self.current = self.progress = self.end = None
+        self.done = []
+        self.blocked = []
+
+    def record(self, events: Sequence[AnyEvent]) -> None:
+        """Take note of events, in order."""
+        for event in events:
+            match event:
+                case NodeStarted(node=node):
+                    self.current = node
+                case NodeDone():
+                    if self.current is not None and self.current.node_id == event.node.node_id:
+                        self.current = None
+                    if event.output is not None and event.show:
+                        self.done.append(event)
+                case Progress():
+                    self.progress = event
+                case Started():
+                    self.started = event
+                case Cached():
+                    self.cached = event
+                case Blocked():
+                    self.blocked.append(event)
+                case Succeeded() | Failed() | Interrupted():
+                    self.end = event
+                    self.current = None
+                case _:
+                    pass
+
+    def kept_messages(self) -> list[list[Any]]:
+        """The run without progress, as the store keeps it: `[event name, fields]`, times in milliseconds."""
+        kept: list[AnyEvent] = [event for event in (self.started, self.cached, *self.blocked, self.end) if event]
+        messages = []
+        for event in kept:
+            fields = msgspec.to_builtins(event)
+            name = fields.pop("type")
+            for stored_elsewhere in ("outputs", "meta"):
+                fields.pop(stored_elsewhere, None)
+            messages.append([name, fields])
+        return messages

@@ -1,0 +1,55 @@
+"""The jobs that wait, in order: larger priority first, then smaller number, then arrival."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterator
+from itertools import count
+
+from inglenook.dispatch.run import Run
+
+_Key = tuple[int, float, int]
+
+
+class WaitingRuns:
+    """A sorted list of runs with lookup by job id. All operations on the event loop."""
+
+    def __init__(self) -> None:
+        self._keys: list[_Key] = []
+        self._runs: dict[_Key, Run] = {}
+        self._key_of: dict[str, _Key] = {}
+        self._arrival = count()
+
+    def add(self, run: Run) -> None:
+        """Put a run in its place; a run that comes back goes before later arrivals of the same number."""
+        job = run.job
+        key = (-job.priority, float(job.number), next(self._arrival))
+        self._key_of[job.id] = key
+        self._runs[key] = run
+        if not self._keys or key > self._keys[-1]:
+            self._keys.append(key)
+        else:
+            bisect.insort(self._keys, key)
+
+    def remove(self, job_id: str) -> Run | None:
+        """Take a run out; None when it does not wait."""
+        key = self._key_of.pop(job_id, None)
+        if key is None:
+            return None
+        del self._keys[bisect.bisect_left(self._keys, key)]
+        return self._runs.pop(key)
+
+    def get(self, job_id: str) -> Run | None:
+        key = self._key_of.get(job_id)
+        return None if key is None else self._runs[key]
+
+    def position(self, job_id: str) -> int | None:
+        """How many runs go before this one."""
+        key = self._key_of.get(job_id)
+        return None if key is None else bisect.bisect_left(self._keys, key)
+
+    def __iter__(self) -> Iterator[Run]:
+        return (self._runs[key] for key in self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)

@@ -1,0 +1,314 @@
+"""A device process as a worker: started, watched, asked to stop, killed, replaced.
+
+The process is a child over a socket pair. Its end is seen as end of file on that socket, at once; its standard output and
+error are read as log lines. Facts that shape this file: a killed process leaves no last word, so what it ran is known
+here; a process that hangs in C code obeys nothing but SIGKILL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psutil
+
+from inglenook.engine.events import Failed, Interrupted, Succeeded
+from inglenook.workers.messages import (
+    Configure,
+    Device,
+    Down,
+    Events,
+    Execute,
+    FrameBuffer,
+    Free,
+    Interrupt,
+    Ready,
+    Stats,
+    decode_up,
+    encode,
+)
+from inglenook.workers.worker import Cause, Death, Request, WorkerListener, WorkerState
+
+logger = logging.getLogger(__name__)
+
+_MEMORY_CHECK_S = 1.0
+_RESTART_DELAYS_S = (0.0, 0.5, 2.0, 5.0, 15.0, 30.0)
+"""Waits before a new process when processes die one after another before they are ready."""
+_END_EVENTS = (Succeeded, Failed, Interrupted)
+
+
+class _Channel(asyncio.Protocol):
+    """The socket to one process; hands whole messages to its worker."""
+
+    def __init__(self, worker: DeviceWorker) -> None:
+        self._worker = worker
+        self._frames = FrameBuffer()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for body in self._frames.feed(data):
+                self._worker.received(self, decode_up(body))
+        except Exception:
+            logger.exception("unreadable message from device process %s", self._worker.name)
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._worker.lost(self)
+
+    def send(self, message: Down) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(encode(message))
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+
+class DeviceWorker:
+    """A device process, kept alive until `close`."""
+
+    def __init__(
+        self,
+        name: str,
+        settings_json: bytes,
+        *,
+        device: str = "auto",
+        interrupt_grace_s: float = 30.0,
+        memory_limit_bytes: int | None = None,
+        command: Sequence[str] = (sys.executable, "-m", "inglenook.workers.child"),
+    ) -> None:
+        self.name = name
+        self.state = WorkerState.STOPPED
+        self.documents: Mapping[str, Any] | None = None
+        self.devices: Sequence[Device] = ()
+        self.versions: Mapping[str, str] = {}
+        self.pid: int | None = None
+        self._settings_json = settings_json
+        self._device = device
+        self._grace_s = interrupt_grace_s
+        self._memory_limit = memory_limit_bytes
+        self._command = tuple(command)
+        self._listener: WorkerListener | None = None
+        self._channel: _Channel | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._request: Request | None = None
+        self._interrupted = False
+        self._kill_cause: tuple[Cause, str] | None = None
+        self._timers: list[asyncio.TimerHandle] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failed_starts = 0
+        self._closing = False
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    async def start(self, listener: WorkerListener) -> None:
+        """Start the process; `listener.worker_ready` says when it can run graphs."""
+        self._listener = listener
+        self._closing = False
+        await self._spawn()
+        if self._memory_limit is not None:
+            self._own(self._watch_memory(self._memory_limit))
+
+    async def close(self) -> None:
+        """End the process and wait for it."""
+        self._closing = True
+        self._drop_timers()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        process = self._process
+        if self._channel is not None:
+            self._channel.close()
+        if process is not None:
+            try:
+                await asyncio.wait_for(process.wait(), 2)
+            except TimeoutError:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+        self.state = WorkerState.STOPPED
+        self.pid = None
+
+    async def _spawn(self) -> None:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._command,
+                str(theirs.fileno()),
+                pass_fds=(theirs.fileno(),),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,  # a Ctrl-C in the terminal is the server's to handle
+                limit=1 << 20,
+            )
+        finally:
+            theirs.close()
+        self.state = WorkerState.STARTING
+        self._process = process
+        self.pid = process.pid
+        self._kill_cause = None
+        channel = _Channel(self)
+        self._channel = channel
+        await asyncio.get_running_loop().create_connection(lambda: channel, sock=ours)
+        channel.send(Configure(self._settings_json, self._device))
+        self._own(self._read_log(process))
+
+    def _own(self, coroutine: Any) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _read_log(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        log = logging.getLogger(f"inglenook.device.{self.name}")
+        while True:
+            chunk = await process.stdout.read(65536)
+            if not chunk:
+                return
+            for line in chunk.decode("utf-8", "replace").splitlines():
+                if line.strip():
+                    log.info("%s", line.rstrip())
+
+    async def _watch_memory(self, limit: int) -> None:
+        while True:
+            await asyncio.sleep(_MEMORY_CHECK_S)
+            if self.pid is None:
+                continue
+            with contextlib.suppress(psutil.Error):
+                used = psutil.Process(self.pid).memory_info().rss
+                if used > limit:
+                    self._kill(Cause.MEMORY, f"it used {used >> 20} MB of memory, over the limit of {limit >> 20} MB")
+
+    # -- the process speaks ------------------------------------------------------------------------------------------
+
+    def received(self, channel: _Channel, message: Ready | Events | Stats) -> None:
+        """Take a message of the process."""
+        if channel is not self._channel or self._listener is None:
+            return
+        match message:
+            case Events(job_id=job_id, attempt=attempt, events=events):
+                request = self._request
+                if request is None or (request.job_id, request.attempt) != (job_id, attempt):
+                    return
+                if isinstance(events[-1], _END_EVENTS):
+                    self._request = None
+                    self._interrupted = False
+                    self._drop_timers()
+                    self.state = WorkerState.READY
+                self._listener.worker_events(self, job_id, attempt, events)
+            case Ready():
+                self.documents = message.documents
+                self.devices = message.devices
+                self.versions = message.versions
+                self.state = WorkerState.READY
+                self._failed_starts = 0
+                logger.info("device process %s is ready after %.1f s", self.name, message.import_seconds)
+                self._listener.worker_ready(self)
+            case Stats(devices=devices):
+                self.devices = devices
+
+    def lost(self, channel: _Channel) -> None:
+        """The socket closed: the process has ended or is about to."""
+        if channel is self._channel and not self._closing:
+            self._channel = None
+            self._own(self._bury())
+
+    async def _bury(self) -> None:
+        """Find out how the process ended, tell the listener, start another."""
+        process, request = self._process, self._request
+        was_ready = self.state in (WorkerState.READY, WorkerState.BUSY)
+        self.state = WorkerState.STARTING
+        self._request = None
+        self._interrupted = False
+        self._drop_timers()
+        assert process is not None
+        assert self._listener is not None
+        try:
+            code = await asyncio.wait_for(process.wait(), 2)
+        except TimeoutError:
+            process.kill()
+            code = await process.wait()
+        death = self._death(code)
+        logger.warning("device process %s ended: %s", self.name, death.reason)
+        self._listener.worker_died(
+            self, request.job_id if request else None, request.attempt if request else 0, death
+        )
+        self._failed_starts = 0 if was_ready else self._failed_starts + 1
+        await asyncio.sleep(_RESTART_DELAYS_S[min(self._failed_starts, len(_RESTART_DELAYS_S) - 1)])
+        await self._spawn()
+
+    def _death(self, code: int) -> Death:
+        if self._kill_cause is not None:
+            return Death(*self._kill_cause)
+        if code < 0:
+            with contextlib.suppress(ValueError):
+                return Death(Cause.CRASH, f"killed by signal {-code} ({signal.Signals(-code).name})")
+            return Death(Cause.CRASH, f"killed by signal {-code}")
+        return Death(Cause.CRASH, f"it exited with code {code}")
+
+    # -- the dispatcher asks -----------------------------------------------------------------------------------------
+
+    def execute(self, request: Request) -> None:
+        """Begin a job. The process must be READY."""
+        assert self._channel is not None
+        assert self.state is WorkerState.READY
+        self.state = WorkerState.BUSY
+        self._request = request
+        self._channel.send(
+            Execute(request.job_id, request.attempt, request.graph, list(request.outputs), dict(request.extra_data))
+        )
+        if request.timeout_s is not None:
+            loop = asyncio.get_running_loop()
+            self._timers.append(loop.call_later(request.timeout_s, self._time_out, request))
+
+    def interrupt(self, job_id: str) -> None:
+        """Ask the job to stop; kill the process when it does not within the grace time, or when asked again."""
+        if self._request is None or self._request.job_id != job_id or self._channel is None:
+            return
+        if self._interrupted:
+            self._kill(Cause.CANCEL, "it was stopped by force")
+            return
+        self._interrupted = True
+        self._ask_to_stop(Cause.CANCEL, f"it did not obey an interrupt within {self._grace_s:g} s")
+
+    def free(self, *, unload_models: bool, free_memory: bool) -> None:
+        if self._channel is not None:
+            self._channel.send(Free(unload_models, free_memory))
+
+    def _time_out(self, request: Request) -> None:
+        if self._request is request:
+            self._ask_to_stop(Cause.TIMEOUT, f"it ran longer than {request.timeout_s:g} s and did not stop")
+
+    def _ask_to_stop(self, cause: Cause, reason: str) -> None:
+        assert self._channel is not None
+        assert self._request is not None
+        self._channel.send(Interrupt(self._request.job_id))
+        self._timers.append(asyncio.get_running_loop().call_later(self._grace_s, self._kill, cause, reason))
+
+    def _kill(self, cause: Cause, reason: str) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._kill_cause = self._kill_cause or (cause, reason)
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+    def _drop_timers(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
