@@ -357,7 +357,10 @@ class Dispatcher(WorkerListener):
             return [*started, end]
         kinds = {Cause.TIMEOUT: "TimeoutError", Cause.MEMORY: "MemoryError"}
         message = f"The process that ran this job was ended: {death.reason}."
-        return [*started, _failed(node.real_id, class_type, message, end, kinds.get(death.cause, "inglenook.WorkerDied"))]
+        return [
+            *started,
+            _failed(node.real_id, class_type, message, end, kinds.get(death.cause, "inglenook.WorkerDied")),
+        ]
 
     async def _retry(self, run: Run, worker: Worker, death: Death) -> None:
         """Put a job whose worker died back into its place and remove what the attempt wrote."""

@@ -13,6 +13,10 @@ AnyWorker = TypeVar("AnyWorker", bound=Worker)
 def choose(class_types: frozenset[str], workers: Sequence[AnyWorker]) -> AnyWorker | None:
     """Return a free worker that knows every node class, or None."""
     for worker in workers:
-        if worker.state is WorkerState.READY and worker.documents is not None and class_types <= worker.documents.keys():
+        if (
+            worker.state is WorkerState.READY
+            and worker.documents is not None
+            and class_types <= worker.documents.keys()
+        ):
             return worker
     return None

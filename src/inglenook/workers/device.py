@@ -247,9 +247,7 @@ class DeviceWorker:
             code = await process.wait()
         death = self._death(code)
         logger.warning("device process %s ended: %s", self.name, death.reason)
-        self._listener.worker_died(
-            self, request.job_id if request else None, request.attempt if request else 0, death
-        )
+        self._listener.worker_died(self, request.job_id if request else None, request.attempt if request else 0, death)
         self._failed_starts = 0 if was_ready else self._failed_starts + 1
         await asyncio.sleep(_RESTART_DELAYS_S[min(self._failed_starts, len(_RESTART_DELAYS_S) - 1)])
         await self._spawn()
