@@ -1,0 +1,54 @@
+"""The durable job store: accepts, hands out and finishes jobs, and remembers them."""
+
+from inglenook.jobs.errors import (
+    DataFolderLocked,
+    JobRejected,
+    JobStoreClosed,
+    JobStoreError,
+    JobStoreFull,
+    JobStoreUnusable,
+)
+from inglenook.jobs.job import (
+    Added,
+    AddOutcome,
+    Conflict,
+    DeathCount,
+    Existing,
+    FinishedJob,
+    Job,
+    JobFilter,
+    JobId,
+    JobPage,
+    JobResult,
+    ListedJob,
+    Page,
+    State,
+)
+from inglenook.jobs.lock import DataFolderLock
+from inglenook.jobs.store import JobStore, now_ms
+
+__all__ = [
+    "AddOutcome",
+    "Added",
+    "Conflict",
+    "DataFolderLock",
+    "DataFolderLocked",
+    "DeathCount",
+    "Existing",
+    "FinishedJob",
+    "Job",
+    "JobFilter",
+    "JobId",
+    "JobPage",
+    "JobRejected",
+    "JobResult",
+    "JobStore",
+    "JobStoreClosed",
+    "JobStoreError",
+    "JobStoreFull",
+    "JobStoreUnusable",
+    "ListedJob",
+    "Page",
+    "State",
+    "now_ms",
+]

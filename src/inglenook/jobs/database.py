@@ -1,0 +1,105 @@
+"""Connections to the database of the job store, and what its errors mean."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from sqlalchemy import Connection, create_engine, make_url
+from sqlalchemy.engine import URL, Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from inglenook.jobs.errors import JobStoreError, JobStoreFull, JobStoreUnusable
+
+BUSY_TIMEOUT_S = 10.0
+"""How long a statement waits for another program (a backup, a database browser) that holds the SQLite file."""
+
+WAL_LIMIT_BYTES = 64 * 1024 * 1024
+"""Size to which the write-ahead log is cut back after a burst."""
+
+
+class Database:
+    """One database and how to connect to it. A connection belongs to the thread that opens it."""
+
+    def __init__(self, url: str) -> None:
+        self.url: URL = make_url(url)
+        self._is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self._is_sqlite and self.url.database in (None, "", ":memory:"):
+            raise JobStoreUnusable(url, "a job store in memory is not durable; give it a file")
+
+    @property
+    def name(self) -> str:
+        """What messages call it: the file, or the URL without its password."""
+        return str(self.url.database) if self._is_sqlite else self.url.render_as_string(hide_password=True)
+
+    def connect_writer(self) -> Connection:
+        """The one connection that writes. Every commit is on the disk when it returns.
+
+        Raises JobStoreUnusable.
+        """
+        if not self._is_sqlite:
+            return self._connect(self._engine())
+        try:
+            Path(self.name).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise JobStoreUnusable(self.name, f"its folder cannot be made: {error}") from error
+        # IMMEDIATE: the driver begins a transaction with the first write, and takes the write lock at once.
+        connection = self._connect(self._engine(isolation_level="IMMEDIATE"))
+        return self._set_up(
+            connection,
+            "PRAGMA journal_mode=WAL",
+            "PRAGMA synchronous=FULL",
+            f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}",
+        )
+
+    def connect_reader(self) -> Connection:
+        """A connection that only reads, and sees what was committed when a statement begins."""
+        if not self._is_sqlite:
+            return self._connect(self._engine().execution_options(isolation_level="AUTOCOMMIT"))
+        return self._set_up(self._connect(self._engine(isolation_level=None)), "PRAGMA query_only=ON")
+
+    def _engine(self, **sqlite_arguments: str | None) -> Engine:
+        arguments = {"timeout": BUSY_TIMEOUT_S, **sqlite_arguments} if self._is_sqlite else {}
+        return create_engine(self.url, poolclass=NullPool, connect_args=arguments)
+
+    def _connect(self, engine: Engine) -> Connection:
+        try:
+            return engine.connect()
+        except DBAPIError as error:
+            raise JobStoreUnusable(self.name, str(error.orig)) from error
+
+    def _set_up(self, connection: Connection, *statements: str) -> Connection:
+        try:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+            connection.commit()
+        except DBAPIError as error:
+            connection.close()
+            raise self.translated(error) from error
+        return connection
+
+    def translated(self, error: DBAPIError) -> JobStoreError:
+        """The store's own error for one of the driver."""
+        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+        sqlstate = getattr(error.orig, "sqlstate", None)
+        if code == _SQLITE_FULL or sqlstate == _POSTGRES_DISK_FULL or (code == _SQLITE_IOERR and self._disk_is_full()):
+            return JobStoreFull(self.name)
+        if code in (_SQLITE_CORRUPT, _SQLITE_NOTADB):
+            reason = f"{error.orig}; restore it from a backup, or move it away to begin with an empty one"
+            return JobStoreUnusable(self.name, reason)
+        return JobStoreError(f"the job database {self.name} answered: {error.orig}")
+
+    def _disk_is_full(self) -> bool:
+        try:
+            return shutil.disk_usage(Path(self.name).parent).free < 1024 * 1024
+        except OSError:
+            return False
+
+
+# Result codes of SQLite (https://www.sqlite.org/rescode.html) and PostgreSQL (appendix A of its manual).
+_SQLITE_IOERR = 10
+_SQLITE_CORRUPT = 11
+_SQLITE_FULL = 13
+_SQLITE_NOTADB = 26
+_POSTGRES_DISK_FULL = "53100"

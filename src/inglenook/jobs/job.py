@@ -1,0 +1,153 @@
+"""What a job is and what its run leaves behind; plain data that every part of the server shares.
+
+A job is accepted once (`queued`), run by one worker at a time (`running`) and ends once (`succeeded`, `failed`,
+`cancelled`, `timed_out`). `attempt` counts its runs; only the latest attempt may write the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal, NewType
+
+JobId = NewType("JobId", str)
+
+DeathCount = Literal["none", "worker", "server"]
+"""What a job that goes back to the queue is charged with: nothing, a death of its worker, a death of the server."""
+
+
+class State(StrEnum):
+    """Where a job stands."""
+
+    queued = "queued"
+    running = "running"
+    succeeded = "succeeded"
+    failed = "failed"
+    cancelled = "cancelled"
+    timed_out = "timed_out"
+
+    @property
+    def is_end(self) -> bool:
+        """True for states that a job never leaves."""
+        return self not in (State.queued, State.running)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One accepted workflow. Times are milliseconds since the epoch."""
+
+    id: JobId
+    number: int | float
+    """Place within a priority, smallest first; an int when the server's counter gave it, a float when a client did."""
+    graph: bytes
+    """JSON of the API-format graph, as it will be run and shown; bytes so that nothing encodes it twice."""
+    targets: tuple[str, ...]
+    """Ids of the output nodes to run."""
+    fingerprint: str
+    """Hash of the parsed graph and targets: equal for a repeated submission of the same work."""
+    created_ms: int
+    extra_data: dict[str, Any] = field(default_factory=dict)
+    client_id: str | None = None
+    priority: int = 0
+    """Larger runs first."""
+    timeout_s: float | None = None
+    state: State = State.queued
+    started_ms: int | None = None
+    """Start of the latest attempt."""
+    ended_ms: int | None = None
+    attempt: int = 0
+    """Number of the latest run, 0 before the first."""
+    worker: str | None = None
+    server_deaths: int = 0
+    """How often the server died while this job ran."""
+    worker_deaths: int = 0
+    """How often its worker died while a node of this job ran."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """What the end of a run left."""
+
+    state: State
+    """One of the states that end a job."""
+    ended_ms: int
+    outputs: dict[str, Any] = field(default_factory=dict)
+    """Node id -> what the node shows (`{"images": [{"filename", "subfolder", "type"}]}`)."""
+    meta: dict[str, Any] = field(default_factory=dict)
+    """Node id -> where an expanded node belongs in the submitted graph."""
+    messages: list[list[Any]] = field(default_factory=list)
+    """`[event, data]` pairs of the run, without progress."""
+    error: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedJob:
+    """One entry of the history."""
+
+    job: Job
+    result: JobResult
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """The job is new and committed."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A job of this id with the same work is known already; nothing was written."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A job of this id with other work is known already; nothing was written."""
+
+    job: Job
+
+
+AddOutcome = Added | Existing | Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs a listing shows; None means any."""
+
+    states: frozenset[State] | None = None
+    workflow_id: str | None = None
+    client_id: str | None = None
+    search: str | None = None
+    """Part of a job id, client id or workflow id, in any case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a listing, in which order; ties follow the order of arrival."""
+
+    sort: Literal["created", "duration"] = "created"
+    descending: bool = True
+    limit: int | None = None
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ListedJob:
+    """A job in a listing: everything but its graph, which makes up most of its bytes."""
+
+    job: Job
+    """With an empty `graph`, `targets` and `extra_data`."""
+    workflow_id: str | None
+    outputs: dict[str, Any] | None
+    """None until the job has ended."""
+    error: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """A part of a listing and how many jobs match in all."""
+
+    jobs: tuple[ListedJob, ...]
+    total: int

@@ -1,0 +1,284 @@
+"""The writes of the job store, in a form that runs many of them in one transaction.
+
+Each kind of operation on one job is executed for all jobs of a batch at once. That is optimistic: when one of them does
+not fit (a late attempt, a value that the database refuses), the whole batch raises, is rolled back, and is split
+until the odd one stands alone (`writer.py`); alone it gets its own answer.
+
+Operations on different jobs may change places, those on one job keep their order. `Alone` changes places with nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Insert, Update, bindparam, insert, select, update
+
+from inglenook.jobs.codec import pack
+from inglenook.jobs.job import Added, AddOutcome, Conflict, Existing, Job, JobId, State
+from inglenook.jobs.queries import select_job
+from inglenook.jobs.rows import job_from_row
+from inglenook.jobs.tables import job_body, job_result, jobs, outputs
+
+
+@dataclass(slots=True)
+class Positions:
+    """The next values of what the writer counts itself; gaps are harmless."""
+
+    sequence: int
+    end_order: int
+
+    def take_sequences(self, count: int) -> range:
+        self.sequence += count
+        return range(self.sequence - count, self.sequence)
+
+    def take_end_orders(self, count: int) -> range:
+        self.end_order += count
+        return range(self.end_order - count, self.end_order)
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    job: Job
+    row: dict[str, Any]
+    body: dict[str, Any]
+
+    @property
+    def job_id(self) -> JobId:
+        return self.job.id
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    job_id: JobId
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Requeue:
+    job_id: JobId
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    job_id: JobId
+    values: dict[str, Any]
+    result: dict[str, Any]
+    outputs: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """Anything else that writes: called with the connection inside the transaction."""
+
+    function: Callable[[Connection, Positions], Any]
+
+
+Operation = Add | Claim | Requeue | Finish | Alone
+
+
+class PartialMatch(Exception):
+    """Some operations of a batch found their job in another state, and the database does not say which."""
+
+
+def apply(connection: Connection, positions: Positions, operations: Sequence[Operation]) -> list[Any]:
+    """Run a batch inside the caller's transaction; returns one outcome for each operation, in their order.
+
+    Raises PartialMatch, or whatever the database raises, only for the batch as a whole.
+    """
+    outcomes: list[Any] = [None] * len(operations)
+    for kind, indexes in _groups(operations):
+        group = [operations[index] for index in indexes]
+        for index, outcome in zip(indexes, _APPLY[kind](connection, positions, group), strict=True):
+            outcomes[index] = outcome
+    return outcomes
+
+
+_ORDER: dict[type[Any], int] = {Add: 0, Claim: 1, Requeue: 2, Finish: 3}
+
+
+def _groups(operations: Sequence[Operation]) -> Iterator[tuple[type[Any], list[int]]]:
+    """Indexes of operations that can run together, kind by kind, in an order that keeps that of every job."""
+    waiting: dict[type[Any], list[int]] = defaultdict(list)
+    latest: dict[JobId, int] = {}
+    for index, operation in enumerate(operations):
+        if isinstance(operation, Alone):
+            yield from _drain(waiting)
+            latest.clear()
+            yield Alone, [index]
+            continue
+        order = _ORDER[type(operation)]
+        if latest.get(operation.job_id, -1) >= order:
+            yield from _drain(waiting)
+            latest.clear()
+        latest[operation.job_id] = order
+        waiting[type(operation)].append(index)
+    yield from _drain(waiting)
+
+
+def _drain(waiting: dict[type[Any], list[int]]) -> Iterator[tuple[type[Any], list[int]]]:
+    for kind in _ORDER:
+        if indexes := waiting.pop(kind, None):
+            yield kind, indexes
+
+
+_ADD_BODY = insert(job_body)
+_SEQUENCE = select(jobs.c.sequence).where(jobs.c.id == bindparam("job_id")).scalar_subquery()
+
+
+def _insert_new_jobs(dialect: str) -> Insert:
+    """An insert that leaves out jobs whose id is known; both databases have it, each under its own construct."""
+    if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(jobs).on_conflict_do_nothing(index_elements=[jobs.c.id])
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(jobs).on_conflict_do_nothing(index_elements=[jobs.c.id])
+
+
+_INSERT_NEW_JOBS: dict[str, Insert] = {}
+
+
+def _add(connection: Connection, positions: Positions, group: Sequence[Add]) -> list[AddOutcome]:
+    dialect = connection.dialect.name
+    statement = _INSERT_NEW_JOBS.get(dialect)
+    if statement is None:
+        statement = _INSERT_NEW_JOBS[dialect] = _insert_new_jobs(dialect)
+    sequences = positions.take_sequences(len(group))
+    rows = [{**add.row, "sequence": sequence} for add, sequence in zip(group, sequences, strict=True)]
+    inserted: frozenset[int] | range = sequences
+    if connection.execute(statement, rows).rowcount != len(group):
+        known = connection.scalars(select(jobs.c.sequence).where(jobs.c.sequence.in_(sequences)))
+        inserted = frozenset(known)
+    bodies = [
+        {"sequence": sequence, **{name: pack(value) for name, value in add.body.items()}}
+        for add, sequence in zip(group, sequences, strict=True)
+        if sequence in inserted
+    ]
+    if bodies:
+        connection.execute(_ADD_BODY, bodies)
+    return [
+        Added(add.job) if sequence in inserted else _compare(connection, add.job)
+        for add, sequence in zip(group, sequences, strict=True)
+    ]
+
+
+def _compare(connection: Connection, job: Job) -> Existing | Conflict:
+    stored = job_from_row(connection.execute(select_job, {"job_id": job.id}).one())
+    return Existing(stored) if stored.fingerprint == job.fingerprint else Conflict(stored)
+
+
+_CLAIM = (
+    update(jobs)
+    .where(
+        jobs.c.id == bindparam("job_id"),
+        jobs.c.state == State.queued.value,
+        jobs.c.attempt < bindparam("new_attempt"),
+    )
+    .values(
+        state=State.running.value,
+        attempt=bindparam("new_attempt"),
+        worker=bindparam("new_worker"),
+        started_ms=bindparam("new_started_ms"),
+    )
+)
+
+
+def _claim(connection: Connection, _positions: Positions, group: Sequence[Claim]) -> list[bool]:
+    return _update_each(connection, _CLAIM, [claim.values for claim in group])
+
+
+_IS_RUNNING_ATTEMPT = (
+    jobs.c.id == bindparam("job_id"),
+    jobs.c.state == State.running.value,
+    jobs.c.attempt == bindparam("of_attempt"),
+)
+
+_REQUEUE = (
+    update(jobs)
+    .where(*_IS_RUNNING_ATTEMPT)
+    .values(
+        state=State.queued.value,
+        worker=None,
+        started_ms=None,
+        worker_deaths=jobs.c.worker_deaths + bindparam("more_worker_deaths"),
+        server_deaths=jobs.c.server_deaths + bindparam("more_server_deaths"),
+    )
+)
+
+
+def _requeue(connection: Connection, _positions: Positions, group: Sequence[Requeue]) -> list[bool]:
+    return _update_each(connection, _REQUEUE, [requeue.values for requeue in group])
+
+
+_FINISH = (
+    update(jobs)
+    .where(*_IS_RUNNING_ATTEMPT)
+    .values(
+        state=bindparam("end_state"),
+        ended_ms=bindparam("at_ms"),
+        duration_ms=bindparam("at_ms") - jobs.c.started_ms,
+        end_order=bindparam("new_end_order"),
+        in_history=True,
+    )
+)
+
+_ADD_RESULT = insert(job_result).values(
+    sequence=_SEQUENCE,
+    outputs=bindparam("outputs_json"),
+    meta=bindparam("meta_json"),
+    messages=bindparam("messages_json"),
+    error=bindparam("error_json"),
+)
+
+_ADD_OUTPUT = insert(outputs).values(
+    sequence=_SEQUENCE,
+    position=bindparam("at_position"),
+    node_id=bindparam("at_node"),
+    media_key=bindparam("at_media_key"),
+    filename=bindparam("at_filename"),
+    subfolder=bindparam("at_subfolder"),
+    type=bindparam("at_type"),
+)
+
+
+def _finish(connection: Connection, positions: Positions, group: Sequence[Finish]) -> list[bool]:
+    end_orders = positions.take_end_orders(len(group))
+    values = [{**finish.values, "new_end_order": order} for finish, order in zip(group, end_orders, strict=True)]
+    done = _update_each(connection, _FINISH, values)
+    if done != [False]:
+        connection.execute(_ADD_RESULT, [_packed(finish.result) for finish in group])
+        if files := [row for finish in group for row in finish.outputs]:
+            connection.execute(_ADD_OUTPUT, files)
+    return done
+
+
+def _packed(result: dict[str, Any]) -> dict[str, Any]:
+    return {name: pack(value) if isinstance(value, bytes) else value for name, value in result.items()}
+
+
+def _update_each(connection: Connection, statement: Update, values: list[dict[str, Any]]) -> list[bool]:
+    """Update one job for each set of values; True when all were in the state that the statement asks for."""
+    changed = connection.execute(statement, values).rowcount
+    if changed == len(values):
+        return [True] * changed
+    if len(values) == 1:
+        return [False]
+    raise PartialMatch
+
+
+def _alone(connection: Connection, positions: Positions, group: Sequence[Alone]) -> list[Any]:
+    return [operation.function(connection, positions) for operation in group]
+
+
+_APPLY: dict[type[Any], Callable[[Connection, Positions, Sequence[Any]], list[Any]]] = {
+    Add: _add,
+    Claim: _claim,
+    Requeue: _requeue,
+    Finish: _finish,
+    Alone: _alone,
+}

@@ -1,0 +1,93 @@
+"""What the job store can be asked: functions from a connection to plain data, run by the reader threads."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, bindparam, func, select
+
+from inglenook.jobs.job import FinishedJob, Job, JobId, State
+from inglenook.jobs.rows import finished_from_row, job_from_row
+from inglenook.jobs.tables import HIGHEST_REMOVED_NUMBER, counters, job_body, job_result, jobs
+
+_BODY = (job_body.c.graph, job_body.c.extra_data, job_body.c.targets)
+_RESULT = (job_result.c.outputs, job_result.c.meta, job_result.c.messages, job_result.c.error)
+
+_whole_jobs = select(jobs, *_BODY).join(job_body, job_body.c.sequence == jobs.c.sequence)
+
+_finished_jobs = (
+    select(jobs, *_BODY, *_RESULT)
+    .join(job_body, job_body.c.sequence == jobs.c.sequence)
+    .join(job_result, job_result.c.sequence == jobs.c.sequence)
+)
+
+_is_history = (jobs.c.in_history.is_(True), jobs.c.end_order.is_not(None))
+"""The two conditions of the partial index `ix_jobs_ended`."""
+
+select_job = _whole_jobs.where(jobs.c.id == bindparam("job_id"))
+
+_queued_jobs = _whole_jobs.where(jobs.c.state == State.queued.value).order_by(
+    jobs.c.priority.desc(), jobs.c.number, jobs.c.sequence
+)
+
+_history_entry = _finished_jobs.where(jobs.c.id == bindparam("job_id"), *_is_history)
+
+_history_part = (
+    select(jobs.c.sequence)
+    .where(*_is_history)
+    .order_by(jobs.c.end_order)
+    .limit(bindparam("at_most"))
+    .offset(bindparam("skipped"))
+    .subquery()
+)
+
+_history = _finished_jobs.join(_history_part, _history_part.c.sequence == jobs.c.sequence).order_by(jobs.c.end_order)
+
+_history_count = select(func.count()).select_from(jobs).where(*_is_history)
+
+
+def get_job(connection: Connection, job_id: JobId) -> Job | None:
+    row = connection.execute(select_job, {"job_id": job_id}).one_or_none()
+    return None if row is None else job_from_row(row)
+
+
+def queued_jobs(connection: Connection) -> list[Job]:
+    """All jobs that wait, in the order in which they should run."""
+    return [job_from_row(row) for row in connection.execute(_queued_jobs)]
+
+
+def running_jobs(connection: Connection) -> list[Job]:
+    """All jobs that a worker holds."""
+    return [job_from_row(row) for row in connection.execute(_whole_jobs.where(jobs.c.state == State.running.value))]
+
+
+def history_entry(connection: Connection, job_id: JobId) -> FinishedJob | None:
+    row = connection.execute(_history_entry, {"job_id": job_id}).one_or_none()
+    return None if row is None else finished_from_row(row)
+
+
+def history_count(connection: Connection, history_limit: int) -> int:
+    return min(history_limit, connection.scalar(_history_count) or 0)
+
+
+def history(connection: Connection, history_limit: int, max_items: int | None, offset: int | None) -> list[FinishedJob]:
+    """Finished runs, oldest first; without an offset the newest `max_items` of them.
+
+    A negative offset counts as none. What lies beyond the limit but is not trimmed yet stays unseen.
+    """
+    stored: int = connection.scalar(_history_count) or 0
+    count = min(stored, history_limit)
+    wanted = count if max_items is None else max(0, min(max_items, count))
+    start = count - wanted if offset is None or offset < 0 else offset
+    part = {"at_most": min(wanted, count - start), "skipped": stored - count + start}
+    if part["at_most"] <= 0:
+        return []
+    return [finished_from_row(row) for row in connection.execute(_history, part)]
+
+
+def next_number(connection: Connection) -> int:
+    """One more than every number that the server ever gave out, 0 on an empty store.
+
+    Numbers that clients chose (floats) do not count: a huge one would push the counter up for good.
+    """
+    removed = connection.scalar(select(counters.c.value).where(counters.c.name == HIGHEST_REMOVED_NUMBER))
+    stored = connection.scalar(select(func.max(func.abs(jobs.c.number))).where(jobs.c.number_is_int.is_(True)))
+    return 1 + max(-1 if removed is None else removed, -1 if stored is None else int(stored))

@@ -1,0 +1,95 @@
+"""The readers: threads with connections of their own, so that a long listing never delays an accept."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from inglenook.jobs.database import Database
+from inglenook.jobs.errors import JobStoreClosed
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_Question = tuple[Callable[[Connection], Any], "asyncio.Future[Any]"]
+
+
+class Readers:
+    """Answers questions in threads; each begins after what was committed before it was asked."""
+
+    def __init__(self, database: Database, count: int = 2) -> None:
+        self._database = database
+        self._count = count
+        self._questions: SimpleQueue[_Question | None] = SimpleQueue()
+        self._ended: list[asyncio.Future[None]] = []
+        self._is_open = False
+
+    def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._is_open = True
+        for index in range(self._count):
+            ended: asyncio.Future[None] = self._loop.create_future()
+            self._ended.append(ended)
+            threading.Thread(target=self._run, args=(ended,), name=f"job-reader-{index}", daemon=True).start()
+
+    async def close(self) -> None:
+        """Answer what was asked, then end the threads."""
+        self._is_open = False
+        for _ended in self._ended:
+            self._questions.put(None)
+        for ended in self._ended:
+            await ended
+        self._ended.clear()
+
+    async def ask(self, query: Callable[Concatenate[Connection, P], T], *arguments: P.args, **named: P.kwargs) -> T:
+        """What the query returns. Raises JobStoreClosed, or JobStoreError when the database cannot be read."""
+        if not self._is_open:
+            raise JobStoreClosed
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._questions.put((lambda connection: query(connection, *arguments, **named), future))
+        return await future
+
+    def _run(self, ended: asyncio.Future[None]) -> None:
+        connection: Connection | None = None
+        while (question := self._questions.get()) is not None:
+            query, future = question
+            try:
+                if connection is None:
+                    connection = self._database.connect_reader()
+                self._call(_answer, future, query(connection))
+            except DBAPIError as error:
+                translated = self._database.translated(error)
+                translated.__cause__ = error
+                self._call(_answer, future, translated)
+            except Exception as error:
+                self._call(_answer, future, error)
+            finally:
+                if connection is not None:
+                    connection.rollback()
+        if connection is not None:
+            connection.close()
+        self._call(ended.set_result, None)
+
+    def _call(self, function: Callable[..., None], *arguments: object) -> None:
+        try:
+            self._loop.call_soon_threadsafe(function, *arguments)
+        except RuntimeError:  # the loop was closed without closing the store: nobody is left to be told
+            logger.warning("the event loop ended before the job store was closed")
+
+
+def _answer(future: asyncio.Future[Any], outcome: object) -> None:
+    if future.done():
+        return
+    if isinstance(outcome, BaseException):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

@@ -1,0 +1,163 @@
+"""Between the dataclasses of a job and the rows of its tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import Row
+
+from inglenook.jobs.codec import from_json, to_json, unpack
+from inglenook.jobs.errors import JobRejected
+from inglenook.jobs.job import FinishedJob, Job, JobId, JobResult, ListedJob, State
+
+
+def job_row(job: Job) -> dict[str, Any]:
+    """The row of a new job in `jobs`, without its sequence."""
+    return {
+        "id": job.id,
+        "state": State.queued.value,
+        "priority": job.priority,
+        "number": _finite(job),
+        "number_is_int": isinstance(job.number, int),
+        "fingerprint": job.fingerprint,
+        "client_id": job.client_id,
+        "workflow_id": workflow_id(job.extra_data),
+        "created_ms": job.created_ms,
+        "duration_ms": 0,
+        "attempt": job.attempt,
+        "timeout_s": job.timeout_s,
+        "server_deaths": job.server_deaths,
+        "worker_deaths": job.worker_deaths,
+        "in_history": False,
+    }
+
+
+def body_row(job: Job) -> dict[str, Any]:
+    """The row of a job in `job_body`, without its sequence and not packed yet."""
+    try:
+        return {"graph": job.graph, "extra_data": to_json(job.extra_data), "targets": to_json(job.targets)}
+    except (TypeError, ValueError, RecursionError) as error:
+        raise JobRejected(job.id, f"extra_data is not JSON: {error}") from error
+
+
+def result_row(job_id: JobId, result: JobResult) -> dict[str, Any]:
+    """The row of a result in `job_result`, with the job's id in place of its sequence, not packed yet."""
+    try:
+        return {
+            "job_id": job_id,
+            "outputs_json": to_json(result.outputs),
+            "meta_json": to_json(result.meta),
+            "messages_json": to_json(result.messages),
+            "error_json": None if result.error is None else to_json(result.error),
+        }
+    except (TypeError, ValueError, RecursionError) as error:
+        raise JobRejected(job_id, f"its result is not JSON: {error}") from error
+
+
+def output_rows(job_id: JobId, outputs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row for each file that a result names, with the job's id in place of its sequence."""
+    return [
+        {
+            "job_id": job_id,
+            "at_position": position,
+            "at_node": node_id,
+            "at_media_key": media_key,
+            "at_filename": item["filename"],
+            "at_subfolder": _text(item.get("subfolder")),
+            "at_type": _text(item.get("type")),
+        }
+        for position, (node_id, media_key, item) in enumerate(_files(outputs))
+    ]
+
+
+def _files(outputs: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for node_id, shown in outputs.items():
+        if not isinstance(shown, dict):
+            continue
+        for media_key, items in shown.items():
+            if not isinstance(items, list):
+                continue
+            for item in items:
+                if isinstance(item, dict) and isinstance(item.get("filename"), str):
+                    yield str(node_id), str(media_key), item
+
+
+def job_from_row(row: Row[Any]) -> Job:
+    """A whole job from a row of `jobs` joined with `job_body`."""
+    return _job(
+        row,
+        graph=unpack(row.graph),
+        targets=tuple(from_json(unpack(row.targets))),
+        extra_data=from_json(unpack(row.extra_data)),
+    )
+
+
+def finished_from_row(row: Row[Any]) -> FinishedJob:
+    """An entry of the history from `jobs` joined with `job_body` and `job_result`."""
+    result = JobResult(
+        state=State(row.state),
+        ended_ms=row.ended_ms,
+        outputs=from_json(unpack(row.outputs)),
+        meta=from_json(unpack(row.meta)),
+        messages=from_json(unpack(row.messages)),
+        error=None if row.error is None else from_json(unpack(row.error)),
+    )
+    return FinishedJob(job_from_row(row), result)
+
+
+def listed_from_row(row: Row[Any]) -> ListedJob:
+    """A job of a listing from `jobs` with the outputs and the error of its result, if it has one."""
+    return ListedJob(
+        job=_job(row, graph=b"", targets=(), extra_data={}),
+        workflow_id=row.workflow_id,
+        outputs=None if row.outputs is None else from_json(unpack(row.outputs)),
+        error=None if row.error is None else from_json(unpack(row.error)),
+    )
+
+
+def _job(row: Row[Any], *, graph: bytes, targets: tuple[str, ...], extra_data: dict[str, Any]) -> Job:
+    return Job(
+        id=JobId(row.id),
+        number=int(row.number) if row.number_is_int else row.number,
+        graph=graph,
+        targets=targets,
+        fingerprint=row.fingerprint,
+        created_ms=row.created_ms,
+        extra_data=extra_data,
+        client_id=row.client_id,
+        priority=row.priority,
+        timeout_s=row.timeout_s,
+        state=State(row.state),
+        started_ms=row.started_ms,
+        ended_ms=row.ended_ms,
+        attempt=row.attempt,
+        worker=row.worker,
+        server_deaths=row.server_deaths,
+        worker_deaths=row.worker_deaths,
+    )
+
+
+def workflow_id(extra_data: Mapping[str, Any]) -> str | None:
+    """The id of the UI workflow that a job was made from: `extra_pnginfo.workflow.id`."""
+    value: Any = extra_data
+    for key in ("extra_pnginfo", "workflow", "id"):
+        if not isinstance(value, dict):
+            return None
+        value = value.get(key)
+    return value if isinstance(value, str) else None
+
+
+def _finite(job: Job) -> float:
+    try:
+        number = float(job.number)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise JobRejected(job.id, f"number {job.number!r} is not a number: {error}") from error
+    if not math.isfinite(number):
+        raise JobRejected(job.id, f"number {number} is not finite")
+    return number
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,192 @@
+"""The durable job store: what it accepted is there after a crash, and every job ends once.
+
+Writes go through one thread (`writer.py`), questions through two others (`readers.py`); this class only hands them on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection
+from types import TracebackType
+from typing import Self
+
+from inglenook.jobs import listing, queries, upkeep
+from inglenook.jobs.database import Database
+from inglenook.jobs.job import (
+    AddOutcome,
+    DeathCount,
+    FinishedJob,
+    Job,
+    JobFilter,
+    JobId,
+    JobPage,
+    JobResult,
+    Page,
+    State,
+)
+from inglenook.jobs.operations import Add, Alone, Claim, Requeue
+from inglenook.jobs.readers import Readers
+from inglenook.jobs.rows import body_row, job_row
+from inglenook.jobs.writer import Writer
+
+
+def now_ms() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def result_of_server_deaths(job: Job, ended_ms: int) -> JobResult:
+    """The end of a job that was running each time the server died."""
+    message = f"the server died {job.server_deaths} times while this job ran; it was not tried again"
+    return JobResult(State.failed, ended_ms, error={"type": "server_died", "message": message})
+
+
+class JobStore:
+    """The queue and the history on disk, one instance per database; use `open` or `start` and `close`.
+
+    Writing methods return a future at once: the write is under way, in order, whether or not it is awaited, and is on
+    the disk when the future is done. A question that is asked after that sees it.
+    They raise JobStoreClosed, JobStoreFull (nothing was written, try again later), JobRejected (this job cannot be
+    stored) and JobStoreError.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        history_limit: int = 10_000,
+        history_age_s: float | None = None,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        """url: as SQLAlchemy takes it (`sqlite:////folder/jobs.sqlite`). clock: milliseconds since the epoch."""
+        self._clock = clock
+        self._history_limit = history_limit
+        database = Database(url)
+        age_ms = None if history_age_s is None else round(history_age_s * 1000)
+        self._writer = Writer(database, history_limit=history_limit, history_age_ms=age_ms, clock=clock)
+        self._readers = Readers(database)
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        history_limit: int = 10_000,
+        history_age_s: float | None = None,
+        clock: Callable[[], int] = now_ms,
+    ) -> Self:
+        """A store for `async with`."""
+        return cls(url, history_limit=history_limit, history_age_s=history_age_s, clock=clock)
+
+    async def start(self) -> None:
+        """Open the database and bring its tables up to date. Raises JobStoreError, JobStoreUnusable."""
+        await self._writer.start()
+        self._readers.start()
+
+    async def close(self) -> None:
+        """Commit what was handed in, answer what was asked, close the database."""
+        await self._writer.close()
+        await self._readers.close()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def add(self, job: Job) -> asyncio.Future[AddOutcome]:
+        """Accept a new, queued job. An id that is known already writes nothing and gives Existing or Conflict."""
+        return self._writer.submit(Add(job, job_row(job), body_row(job)))
+
+    def claim(self, job_id: JobId, worker: str, attempt: int, *, started_ms: int | None = None) -> asyncio.Future[bool]:
+        """Give a queued job to a worker; False when it is not queued (any more) or had this attempt before."""
+        started = self._clock() if started_ms is None else started_ms
+        values = {"job_id": job_id, "new_attempt": attempt, "new_worker": worker, "new_started_ms": started}
+        return self._writer.submit(Claim(job_id, values))
+
+    def finish(self, job_id: JobId, attempt: int, result: JobResult) -> asyncio.Future[bool]:
+        """Record the end of a run; False, with nothing written, unless this attempt is the one that is running."""
+        if not result.state.is_end:
+            raise ValueError(f"a job cannot end as {result.state}")
+        return self._writer.submit(upkeep.finish_operation(job_id, attempt, result))
+
+    def requeue(self, job_id: JobId, attempt: int, *, count: DeathCount) -> asyncio.Future[bool]:
+        """Put a running job back into its old place; False unless this attempt is the one that is running."""
+        values = {
+            "job_id": job_id,
+            "of_attempt": attempt,
+            "more_worker_deaths": int(count == "worker"),
+            "more_server_deaths": int(count == "server"),
+        }
+        return self._writer.submit(Requeue(job_id, values))
+
+    def cancel_queued(self, ids: Collection[JobId] | None = None) -> asyncio.Future[list[JobId]]:
+        """Cancel jobs that have not started (all of them without ids); returns those, in queue order.
+
+        They are not in the history.
+        """
+        wanted = None if ids is None else frozenset(ids)
+        at_ms = self._clock()
+        return self._writer.submit(
+            Alone(lambda connection, positions: upkeep.cancel_queued(connection, positions, wanted, at_ms))
+        )
+
+    def recover(self, result_of_lost: Callable[[Job], JobResult] | None = None) -> asyncio.Future[list[Job]]:
+        """Call once after start: jobs that were running go back into their old place; returns all queued jobs in order.
+
+        A job that was running at more than MAX_SERVER_DEATHS deaths of the server ends with `result_of_lost(job)`,
+        which is called in the writer thread; by default a failure with an error and no messages.
+        """
+
+        def give_up(job: Job) -> JobResult:
+            return result_of_server_deaths(job, self._clock()) if result_of_lost is None else result_of_lost(job)
+
+        return self._writer.submit(Alone(lambda connection, positions: upkeep.recover(connection, positions, give_up)))
+
+    async def delete_history(self, ids: Collection[JobId]) -> None:
+        """Remove finished jobs; ids of others are ignored."""
+        wanted = list(ids)
+        for start in range(0, len(wanted), upkeep.REMOVED_AT_ONCE):
+            part = wanted[start : start + upkeep.REMOVED_AT_ONCE]
+            await self._remove_part(part)
+
+    def _remove_part(self, ids: list[JobId]) -> asyncio.Future[int]:
+        return self._writer.submit(Alone(lambda connection, _positions: upkeep.remove_from_history(connection, ids)))
+
+    async def clear_history(self) -> None:
+        """Remove every job that has finished by now, a few at a time."""
+        last: int = await self._writer.submit(Alone(lambda connection, _positions: upkeep.last_end_order(connection)))
+        oldest = Alone(lambda connection, _positions: upkeep.remove_oldest_history(connection, last))
+        while await self._writer.submit(oldest) == upkeep.REMOVED_AT_ONCE:
+            pass
+
+    async def get(self, job_id: JobId) -> Job | None:
+        """A job in any state."""
+        return await self._readers.ask(queries.get_job, job_id)
+
+    async def history(self, max_items: int | None = None, offset: int | None = None) -> list[FinishedJob]:
+        """Finished runs in the order in which they ended, oldest first.
+
+        offset counts from the oldest; without one (or with a negative one) `max_items` are the newest.
+        """
+        return await self._readers.ask(queries.history, self._history_limit, max_items, offset)
+
+    async def history_entry(self, job_id: JobId) -> FinishedJob | None:
+        """A finished run; None while it waits or runs, and for a job that was cancelled before it ran."""
+        return await self._readers.ask(queries.history_entry, job_id)
+
+    async def history_count(self) -> int:
+        """How many finished runs `history` has."""
+        return await self._readers.ask(queries.history_count, self._history_limit)
+
+    async def next_number(self) -> int:
+        """Where the counter of job numbers goes on; see `queries.next_number`."""
+        return await self._readers.ask(queries.next_number)
+
+    async def list_jobs(self, job_filter: JobFilter | None = None, page: Page | None = None) -> JobPage:
+        """A page of all stored jobs, in any state unless the filter says otherwise."""
+        return await self._readers.ask(listing.list_jobs, job_filter or JobFilter(), page or Page())

@@ -1,0 +1,143 @@
+"""Writes that concern many jobs at once: recovery at start, cancelling what waits, and removing old jobs.
+
+Each function runs in the writer thread, inside a transaction (`operations.Alone`). Removals take a bounded number of
+jobs a call, so that an accept never waits for a long one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+
+from sqlalchemy import Connection, Select, bindparam, delete, func, select, update
+
+from inglenook.jobs.job import Job, JobId, JobResult, State
+from inglenook.jobs.operations import Finish, Positions, apply
+from inglenook.jobs.queries import queued_jobs, running_jobs
+from inglenook.jobs.rows import output_rows, result_row
+from inglenook.jobs.tables import HIGHEST_REMOVED_NUMBER, counters, job_body, job_result, jobs, outputs
+
+MAX_SERVER_DEATHS = 3
+"""A job that was running when the server died more often than this has failed: it may be what kills it."""
+
+REMOVED_AT_ONCE = 200
+"""Jobs that one transaction removes at most: 2 to 4 ms on a laptop."""
+
+
+def finish_operation(job_id: JobId, attempt: int, result: JobResult) -> Finish:
+    """The operation that records the end of one attempt."""
+    values = {"job_id": job_id, "of_attempt": attempt, "end_state": result.state.value, "at_ms": result.ended_ms}
+    return Finish(job_id, values, result_row(job_id, result), output_rows(job_id, result.outputs))
+
+
+def recover(connection: Connection, positions: Positions, result_of_lost: Callable[[Job], JobResult]) -> list[Job]:
+    """Put what was running back into its old place, or fail it after too many deaths; returns all that waits."""
+    lost = [job for job in running_jobs(connection) if job.server_deaths >= MAX_SERVER_DEATHS]
+    charge_death = {"server_deaths": jobs.c.server_deaths + 1}
+    connection.execute(update(jobs).where(jobs.c.state == State.running.value).values(charge_death))
+    for job in lost:
+        result = result_of_lost(replace(job, server_deaths=job.server_deaths + 1))
+        apply(connection, positions, [finish_operation(job.id, job.attempt, result)])
+    back = {"state": State.queued.value, "worker": None, "started_ms": None}
+    connection.execute(update(jobs).where(jobs.c.state == State.running.value).values(back))
+    return queued_jobs(connection)
+
+
+_CANCEL = (
+    update(jobs)
+    .where(jobs.c.sequence == bindparam("of_sequence"))
+    .values(state=State.cancelled.value, ended_ms=bindparam("at_ms"), end_order=bindparam("new_end_order"))
+)
+
+
+def cancel_queued(
+    connection: Connection, positions: Positions, ids: Collection[JobId] | None, now_ms: int
+) -> list[JobId]:
+    """Cancel jobs that have not started, all of them without ids; returns those it was in time for, in queue order."""
+    waiting = (
+        select(jobs.c.id, jobs.c.sequence)
+        .where(jobs.c.state == State.queued.value)
+        .order_by(jobs.c.priority.desc(), jobs.c.number, jobs.c.sequence)
+    )
+    if ids is not None and len(ids) <= REMOVED_AT_ONCE:
+        waiting = waiting.where(jobs.c.id.in_(ids))
+    wanted = None if ids is None else frozenset(ids)
+    found = [row for row in connection.execute(waiting) if wanted is None or row.id in wanted]
+    if found:
+        orders = positions.take_end_orders(len(found))
+        connection.execute(
+            _CANCEL,
+            [
+                {"of_sequence": row.sequence, "at_ms": now_ms, "new_end_order": order}
+                for row, order in zip(found, orders, strict=True)
+            ],
+        )
+    return [JobId(row.id) for row in found]
+
+
+def remove_from_history(connection: Connection, ids: Sequence[JobId]) -> int:
+    """Remove finished jobs by id, at most REMOVED_AT_ONCE of them; others are left alone."""
+    found = select(jobs.c.sequence).where(jobs.c.in_history.is_(True), jobs.c.id.in_(ids))
+    return _remove(connection, connection.scalars(found).all())
+
+
+def remove_oldest_history(connection: Connection, up_to_end_order: int) -> int:
+    """Remove some of the oldest finished jobs; returns how many, fewer than REMOVED_AT_ONCE when none is left."""
+    oldest = _oldest(in_history=True).where(jobs.c.end_order <= up_to_end_order).limit(REMOVED_AT_ONCE)
+    return _remove(connection, [row.sequence for row in connection.execute(oldest)])
+
+
+def last_end_order(connection: Connection) -> int:
+    """The place of the job that ended last, -1 without any."""
+    last = connection.scalar(select(func.max(jobs.c.end_order)))
+    return -1 if last is None else last
+
+
+def trim(connection: Connection, keep: int, ended_before_ms: int | None) -> int:
+    """Remove some ended jobs beyond the number to keep, or that ended too long ago; returns how many.
+
+    Jobs that were cancelled before they ran are counted apart, so that a cleared queue does not push out the history.
+    """
+    removed = 0
+    for in_history in (True, False):
+        ended = (jobs.c.in_history.is_(in_history), jobs.c.end_order.is_not(None))
+        count: int = connection.scalar(select(func.count()).select_from(jobs).where(*ended)) or 0
+        oldest = connection.execute(_oldest(in_history).limit(REMOVED_AT_ONCE)).all()
+        old = [
+            row.sequence
+            for place, row in enumerate(oldest)
+            if place < count - keep or (ended_before_ms is not None and row.ended_ms < ended_before_ms)
+        ]
+        removed += _remove(connection, old)
+    return removed
+
+
+def _oldest(in_history: bool) -> Select[tuple[int, int | None]]:
+    return (
+        select(jobs.c.sequence, jobs.c.ended_ms)
+        .where(jobs.c.in_history.is_(in_history), jobs.c.end_order.is_not(None))
+        .order_by(jobs.c.end_order)
+    )
+
+
+def _remove(connection: Connection, sequences: Sequence[int]) -> int:
+    if not sequences:
+        return 0
+    _remember_highest_number(connection, sequences)
+    rows = [{"of_sequence": sequence} for sequence in sequences]
+    for table in (outputs, job_result, job_body, jobs):
+        connection.execute(delete(table).where(table.c.sequence == bindparam("of_sequence")), rows)
+    return len(sequences)
+
+
+def _remember_highest_number(connection: Connection, sequences: Sequence[int]) -> None:
+    """Keep the counter of `next_number` from going back when the jobs that carried it are gone."""
+    highest = connection.scalar(
+        select(func.max(func.abs(jobs.c.number))).where(jobs.c.sequence.in_(sequences), jobs.c.number_is_int.is_(True))
+    )
+    if highest is not None:
+        connection.execute(
+            update(counters)
+            .where(counters.c.name == HIGHEST_REMOVED_NUMBER, counters.c.value < int(highest))
+            .values(value=int(highest))
+        )

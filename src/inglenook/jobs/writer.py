@@ -1,0 +1,217 @@
+"""The writer: one thread that owns the one connection that writes, and commits many operations at once.
+
+Operations that arrive while a transaction runs wait on the side of the event loop and go together into the next one:
+alone, an operation is committed at once; under load a commit (one fsync) carries dozens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import DBAPIError, StatementError
+
+from inglenook.jobs.database import Database
+from inglenook.jobs.errors import JobRejected, JobStoreClosed, JobStoreError
+from inglenook.jobs.operations import Alone, Finish, Operation, Positions, apply
+from inglenook.jobs.schema import prepare
+from inglenook.jobs.tables import jobs
+from inglenook.jobs.upkeep import trim
+
+logger = logging.getLogger(__name__)
+
+LARGEST_BATCH = 256
+"""Operations of one transaction at most, so that none waits for long behind others."""
+
+TRIM_AFTER = 64
+"""Ended jobs after which the history is trimmed: counting it costs a scan of an index."""
+
+TRIM_EVERY_S = 600.0
+"""Pause after which an idle store looks for jobs that have become too old."""
+
+_Pair = tuple[Operation, "asyncio.Future[Any]"]
+_Answer = tuple["asyncio.Future[Any]", Any]
+
+
+class Writer:
+    """Commits operations in the order of `submit`. All methods belong to the event loop that called `start`."""
+
+    def __init__(self, database: Database, *, history_limit: int, history_age_ms: int | None, clock: Callable[[], int]):
+        self._thread = _WriterThread(database, history_limit, history_age_ms, clock, self._answered)
+        self._waiting: list[_Pair] = []
+        self._is_busy = False
+        self._is_flush_planned = False
+        self._is_open = False
+        self._idle = asyncio.Event()
+
+    async def start(self) -> None:
+        """Open the database, and create or migrate its tables. Raises JobStoreError."""
+        self._loop = asyncio.get_running_loop()
+        self._ended = self._loop.create_future()
+        opened: asyncio.Future[None] = self._loop.create_future()
+        self._idle.set()
+        self._thread.start(self._loop, opened, self._ended)
+        await opened
+        self._is_open = True
+
+    async def close(self) -> None:
+        """Commit what was submitted, then end the thread."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        await self._idle.wait()
+        self._thread.batches.put(None)
+        await self._ended
+
+    def submit(self, operation: Operation) -> asyncio.Future[Any]:
+        """The outcome of an operation, once it is committed. It is committed too when nobody awaits it.
+
+        Raises JobStoreClosed.
+        """
+        if not self._is_open:
+            raise JobStoreClosed
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._waiting.append((operation, future))
+        self._idle.clear()
+        if not self._is_busy and not self._is_flush_planned:
+            # Not now: other requests of the same turn of the loop join in.
+            self._is_flush_planned = True
+            self._loop.call_soon(self._flush)
+        return future
+
+    def _flush(self) -> None:
+        self._is_flush_planned = False
+        if self._waiting and not self._is_busy:
+            self._is_busy = True
+            batch, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
+            self._thread.batches.put(batch)
+
+    def _answered(self, answers: list[_Answer]) -> None:
+        for future, outcome in answers:
+            if future.done():
+                continue
+            if isinstance(outcome, BaseException):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+        self._is_busy = False
+        self._flush()
+        if not self._is_busy:
+            self._idle.set()
+
+
+class _WriterThread:
+    """The side of the writer that touches the database."""
+
+    def __init__(
+        self,
+        database: Database,
+        history_limit: int,
+        history_age_ms: int | None,
+        clock: Callable[[], int],
+        answered: Callable[[list[_Answer]], None],
+    ) -> None:
+        self.batches: SimpleQueue[list[_Pair] | None] = SimpleQueue()
+        self._database = database
+        self._history_limit = history_limit
+        self._history_age_ms = history_age_ms
+        self._clock = clock
+        self._answered = answered
+        self._ended_jobs = TRIM_AFTER
+
+    def start(self, loop: asyncio.AbstractEventLoop, opened: asyncio.Future[None], ended: asyncio.Future[None]) -> None:
+        self._loop = loop
+        threading.Thread(target=self._run, args=(opened, ended), name="job-writer", daemon=True).start()
+
+    def _run(self, opened: asyncio.Future[None], ended: asyncio.Future[None]) -> None:
+        try:
+            self._open()
+        except JobStoreError as error:
+            self._call(opened.set_exception, error)
+            return
+        except Exception as error:
+            self._call(opened.set_exception, JobStoreError(f"cannot open {self._database.name}: {error}"))
+            return
+        self._call(opened.set_result, None)
+        while (batch := self._next_batch()) is not None:
+            self._call(self._answered, self._commit(batch))
+        self._connection.close()
+        self._call(ended.set_result, None)
+
+    def _open(self) -> None:
+        self._connection = self._database.connect_writer()
+        try:
+            prepare(self._connection, self._database.name)
+            self._positions = _next_positions(self._connection)
+        except DBAPIError as error:
+            self._connection.close()
+            raise self._database.translated(error) from error
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _call(self, function: Callable[[Any], None], argument: object) -> None:
+        try:
+            self._loop.call_soon_threadsafe(function, argument)
+        except RuntimeError:  # the loop was closed without closing the store: nobody is left to be told
+            logger.warning("the event loop ended before the job store was closed")
+
+    def _next_batch(self) -> list[_Pair] | None:
+        """The next batch; trims the history as long as none is there and there is something to trim."""
+        while True:
+            try:
+                return self.batches.get(timeout=0 if self._ended_jobs >= TRIM_AFTER else TRIM_EVERY_S)
+            except Empty:
+                self._trim()
+
+    def _trim(self) -> None:
+        oldest_ms = None if self._history_age_ms is None else self._clock() - self._history_age_ms
+        trimming = Alone(lambda connection, _positions: trim(connection, self._history_limit, oldest_ms))
+        (removed,) = self._outcomes([trimming])
+        if isinstance(removed, BaseException):
+            logger.error("old jobs could not be removed: %s", removed)
+        if removed == 0 or isinstance(removed, BaseException):
+            self._ended_jobs = 0
+
+    def _commit(self, batch: list[_Pair]) -> list[_Answer]:
+        outcomes = self._outcomes([operation for operation, _future in batch])
+        self._ended_jobs += sum(isinstance(operation, Finish | Alone) for operation, _future in batch)
+        return [(future, outcome) for (_operation, future), outcome in zip(batch, outcomes, strict=True)]
+
+    def _outcomes(self, operations: Sequence[Operation]) -> list[Any]:
+        """What each operation gave, or the error it ran into; a batch that fails is split until one stands alone."""
+        try:
+            with self._connection.begin():
+                return apply(self._connection, self._positions, operations)
+        except Exception as error:
+            if len(operations) == 1:
+                return [self._answer_for(error, operations[0])]
+        middle = len(operations) // 2
+        return self._outcomes(operations[:middle]) + self._outcomes(operations[middle:])
+
+    def _answer_for(self, error: Exception, operation: Operation) -> Exception:
+        if isinstance(error, DBAPIError):
+            translated = self._database.translated(error)
+            translated.__cause__ = error
+            return translated
+        if isinstance(error, JobStoreError):
+            return error
+        job_id = "" if isinstance(operation, Alone) else operation.job_id
+        if isinstance(error, StatementError | UnicodeError | OverflowError | ValueError | TypeError):
+            rejected = JobRejected(job_id, str(error))
+            rejected.__cause__ = error
+            return rejected
+        return error
+
+
+def _next_positions(connection: Connection) -> Positions:
+    sequence, end_order = connection.execute(select(func.max(jobs.c.sequence), func.max(jobs.c.end_order))).one()
+    connection.commit()
+    return Positions(
+        sequence=0 if sequence is None else sequence + 1, end_order=0 if end_order is None else end_order + 1
+    )
