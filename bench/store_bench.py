@@ -110,9 +110,7 @@ def main() -> None:
             profile.runcall(run_in_loop, one_run(Path(folder), 16, arguments.jobs))
             pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(25)
             return
-        clients = {
-            str(count): measure(Path(folder), count, arguments.jobs, arguments.runs) for count in (1, 16, 64)
-        }
+        clients = {str(count): measure(Path(folder), count, arguments.jobs, arguments.runs) for count in (1, 16, 64)}
     line = {"bench": "store", "machine": platform.platform(), "jobs": arguments.jobs, "runs": arguments.runs}
     print(json.dumps({**line, "clients": clients}))
 
