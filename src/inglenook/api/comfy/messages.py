@@ -1,0 +1,275 @@
+"""Renders events as ComfyUI's socket messages (JSON text and binary previews).
+
+A `RunMessages` follows one run, because `progress_state` tells of all nodes so far: of up to 50 nodes each time, above
+that only of those that changed, at most every 100 ms, so that bytes stay linear in the nodes.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, assert_never
+
+import orjson
+
+from inglenook.engine.events import (
+    AnyEvent,
+    Blocked,
+    Cached,
+    Custom,
+    Failed,
+    ImageSent,
+    Interrupted,
+    NodeDone,
+    NodeRef,
+    NodeStarted,
+    Picture,
+    Progress,
+    Started,
+    Succeeded,
+    Text,
+)
+
+FULL_STATE_NODES = 50
+STATE_INTERVAL_S = 0.1
+
+
+class Scope(Enum):
+    """Who gets a message of a run that was submitted without a client id."""
+
+    CLIENT = "client"
+    """Sockets without an id of their own that are no editors."""
+    EVERYONE = "everyone"
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One socket message: text, or a picture whose frame depends on the socket."""
+
+    text: str | None
+    scope: Scope = Scope.CLIENT
+    droppable: bool = False
+    plain: bytes | None = None
+    """Binary frame for sockets that know no metadata (event 1), or for all (event 3)."""
+    described: bytes | None = None
+    """Binary frame with metadata (event 4)."""
+    only_described: bool = False
+    only_plain: bool = False
+
+    @property
+    def size(self) -> int:
+        return len(self.text) if self.text is not None else len(self.plain or self.described or b"")
+
+
+def message(kind: str, data: Any) -> str:
+    """Return a socket message."""
+    return orjson.dumps({"type": kind, "data": data}, option=orjson.OPT_NON_STR_KEYS, default=str).decode()
+
+
+def status(remaining: int, sid: str | None = None) -> str:
+    """Return the message that tells the length of the queue."""
+    data: dict[str, Any] = {"status": {"exec_info": {"queue_remaining": remaining}}}
+    if sid is not None:
+        data["sid"] = sid
+    return message("status", data)
+
+
+def execution_end(name: str, fields: dict[str, Any], prompt_id: str) -> tuple[str, dict[str, Any]]:
+    """Return type and data of the message for an event's fields, as the socket sends and history keeps it.
+
+    name: class name of an event of `engine.events`; fields: its fields, without `outputs` and `meta`.
+    """
+    match name:
+        case "Started":
+            return "execution_start", {"prompt_id": prompt_id, "timestamp": fields["time_ms"]}
+        case "Cached":
+            return "execution_cached", {
+                "nodes": fields["nodes"],
+                "prompt_id": prompt_id,
+                "timestamp": fields["time_ms"],
+            }
+        case "Succeeded":
+            return "execution_success", {"prompt_id": prompt_id, "timestamp": fields["time_ms"]}
+        case "Interrupted":
+            return "execution_interrupted", {
+                "prompt_id": prompt_id,
+                "node_id": fields["node_id"],
+                "node_type": fields["class_type"],
+                "executed": fields["executed"],
+                "timestamp": fields["time_ms"],
+            }
+        case "Failed":
+            return "execution_error", {
+                "prompt_id": prompt_id,
+                "node_id": fields["node_id"],
+                "node_type": fields["class_type"],
+                "executed": fields["executed"],
+                "exception_message": fields["message"],
+                "exception_type": fields["exception_type"],
+                "traceback": fields["traceback"],
+                "current_inputs": fields["inputs"],
+                "current_outputs": fields["current_outputs"],
+                "timestamp": fields["time_ms"],
+            }
+        case _:
+            raise ValueError(f"no message for {name}")
+
+
+def with_videos(output: dict[str, Any]) -> dict[str, Any]:
+    """Return a node's ui data with its moving pictures also under `videos`, where some clients look."""
+    if "videos" in output:
+        return output
+    if output.get("gifs"):
+        return {**output, "videos": output["gifs"]}
+    if output.get("images") and any(output.get("animated", ())):
+        return {**output, "videos": output["images"]}
+    return output
+
+
+class RunMessages:
+    """Renders the events of one run."""
+
+    def __init__(self, prompt_id: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._prompt_id = prompt_id
+        self._clock = clock
+        self._states: dict[str, dict[str, Any]] = {}
+        self._changed: dict[str, dict[str, Any]] = {}
+        self._touched = 0
+        self._sent_at = float("-inf")
+
+    def render(self, event: AnyEvent) -> Iterator[Outgoing]:
+        """Yield the messages of an event, in ComfyUI's order."""
+        match event:
+            case Started() | Cached() | Succeeded():
+                yield from self._end(event)
+            case Failed():
+                yield from self._end(event)
+            case Interrupted():
+                yield from self._end(event, Scope.EVERYONE)
+            case NodeStarted(node=node):
+                yield from self._state(node, 0.0, 1.0, "running")
+                yield self._json(
+                    "executing", {"node": node.node_id, "display_node": node.display_id, "prompt_id": self._prompt_id}
+                )
+            case Progress():
+                yield from self._progress(event)
+            case NodeDone():
+                yield from self._done(event)
+            case ImageSent(node=node, picture=picture):
+                yield self._plain_picture(picture, droppable=False)
+                yield self._described_picture(node, picture, droppable=False)
+            case Text(node=node, text=text):
+                name = node.node_id.encode()
+                frame = struct.pack(">II", 3, len(name)) + name + text.encode()
+                yield Outgoing(None, Scope.EVERYONE, plain=frame)
+            case Custom(name=name, data=data, client_id=client_id):
+                yield self._json(name, data, Scope.EVERYONE if client_id is None else Scope.CLIENT)
+            case Blocked():
+                yield self._json("execution_error", self._blocked(event), Scope.EVERYONE)
+            case _:
+                assert_never(event)
+
+    def left(self) -> Outgoing:
+        """Return the message that the run is over, whatever its end."""
+        return self._json("executing", {"node": None, "prompt_id": self._prompt_id})
+
+    def _json(self, kind: str, data: Any, scope: Scope = Scope.CLIENT, *, droppable: bool = False) -> Outgoing:
+        return Outgoing(message(kind, data), scope, droppable)
+
+    def _end(
+        self, event: Started | Cached | Succeeded | Failed | Interrupted, scope: Scope = Scope.CLIENT
+    ) -> Iterator[Outgoing]:
+        if not isinstance(event, Started | Cached):
+            yield from self._flush_states()
+        fields = {name: getattr(event, name) for name in event.__struct_fields__}
+        kind, data = execution_end(type(event).__name__, fields, self._prompt_id)
+        yield self._json(kind, data, scope)
+
+    def _blocked(self, event: Blocked) -> dict[str, Any]:
+        return {
+            "prompt_id": self._prompt_id,
+            "node_id": event.node.real_id,
+            "node_type": event.class_type,
+            "executed": event.executed,
+            "exception_message": f"Execution Blocked: {event.message}",
+            "exception_type": "ExecutionBlocked",
+            "traceback": [],
+            "current_inputs": [],
+            "current_outputs": [],
+        }
+
+    def _done(self, event: NodeDone) -> Iterator[Outgoing]:
+        node = event.node
+        if event.show and (event.output is not None or event.cached):
+            data = {
+                "node": node.node_id,
+                "display_node": node.display_id,
+                "output": None if event.output is None else with_videos(event.output),
+                "prompt_id": self._prompt_id,
+            }
+            yield self._json("executed", data)
+        before = self._states.get(node.node_id)
+        total = 1.0 if before is None else before["max"]
+        yield from self._state(node, total, total, "finished")
+
+    def _progress(self, event: Progress) -> Iterator[Outgoing]:
+        value, total = whole(event.value), whole(event.total)
+        yield from self._state(event.node, value, total, "running")
+        if event.preview is not None:
+            yield self._described_picture(event.node, event.preview, droppable=True)
+        data = {"value": value, "max": total, "prompt_id": self._prompt_id, "node": event.node.node_id}
+        yield self._json("progress", data, Scope.EVERYONE, droppable=True)
+        if event.preview is not None:
+            yield self._plain_picture(event.preview, droppable=True)
+
+    def _plain_picture(self, picture: Picture, *, droppable: bool) -> Outgoing:
+        kind = 2 if picture.media_type == "image/png" else 1
+        frame = struct.pack(">II", 1, kind) + picture.data
+        return Outgoing(None, Scope.EVERYONE, droppable, plain=frame, only_plain=True)
+
+    def _described_picture(self, node: NodeRef, picture: Picture, *, droppable: bool) -> Outgoing:
+        about = orjson.dumps({**self._ids(node), "image_type": picture.media_type})
+        frame = struct.pack(">II", 4, len(about)) + about + picture.data
+        return Outgoing(None, Scope.EVERYONE, droppable, described=frame, only_described=True)
+
+    def _ids(self, node: NodeRef) -> dict[str, str | None]:
+        return {
+            "node_id": node.node_id,
+            "prompt_id": self._prompt_id,
+            "display_node_id": node.display_id,
+            "parent_node_id": node.parent_id,
+            "real_node_id": node.real_id,
+        }
+
+    def _state(self, node: NodeRef, value: float, total: float, state: str) -> Iterator[Outgoing]:
+        entry = {"value": value, "max": total, "state": state, **self._ids(node)}
+        if node.node_id not in self._states:
+            self._touched += 1
+        self._states[node.node_id] = entry
+        self._changed[node.node_id] = entry
+        if self._touched <= FULL_STATE_NODES:
+            yield self._state_message(self._states)
+            self._changed.clear()
+        elif self._clock() - self._sent_at >= STATE_INTERVAL_S:
+            yield from self._flush_states()
+
+    def _flush_states(self) -> Iterator[Outgoing]:
+        if self._changed:
+            self._sent_at = self._clock()
+            yield self._state_message(self._changed)
+            for node_id, entry in self._changed.items():
+                if entry["state"] == "finished" and self._touched > FULL_STATE_NODES:
+                    self._states.pop(node_id, None)
+            self._changed.clear()
+
+    def _state_message(self, nodes: dict[str, dict[str, Any]]) -> Outgoing:
+        data = {"prompt_id": self._prompt_id, "nodes": nodes}
+        return self._json("progress_state", data, Scope.EVERYONE, droppable=True)
+
+
+def whole(value: float) -> float | int:
+    """Return a number without `.0` where it has no fraction: samplers count steps."""
+    return int(value) if value == int(value) else value

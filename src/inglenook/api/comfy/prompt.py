@@ -1,0 +1,189 @@
+"""`POST /prompt`: from a request body to a durable job.
+
+Order of effects: the counter advances, the graph is parsed and validated, secrets are taken out, the job is committed,
+then the reply. Every refusal is a 400 in ComfyUI's shape, `{"error": {...}, "node_errors": {...}}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from inglenook.api.bodies import json_body
+from inglenook.api.deps import Services, services
+from inglenook.api.errors import ApiError, JSONResponse, as_response
+from inglenook.engine.graph import Graph, GraphError
+from inglenook.engine.validation import validate
+from inglenook.errors import InglenookError
+from inglenook.jobs import Conflict, Existing, Job, JobId
+
+router = APIRouter(tags=["comfy"])
+
+SECRET_KEYS = ("auth_token_comfy_org", "api_key_comfy_org", "api_key")
+_CATALOG_WAIT_S = 60.0
+_LARGE_GRAPH = 300
+"""Nodes from which on validation leaves the event loop."""
+_FLAT_ERROR: dict[str, Any] = {"extra_info": {}}
+
+
+class PromptRefused(InglenookError):
+    """A submission that is answered with ComfyUI's error shape."""
+
+    def __init__(self, error: dict[str, Any], node_errors: Mapping[str, Any] | None = None, status: int = 400) -> None:
+        super().__init__(str(error.get("message", "")))
+        self.error = error
+        self.node_errors = node_errors or {}
+        self.status = status
+
+    @classmethod
+    def simple(cls, kind: str, text: str, details: str = "", status: int = 400) -> PromptRefused:
+        return cls({"type": kind, "message": text, "details": details, "extra_info": {}}, status=status)
+
+    def response(self) -> Response:
+        return JSONResponse({"error": self.error, "node_errors": self.node_errors}, status_code=self.status)
+
+
+@router.post("/prompt", summary="Submit a workflow in API format")
+async def post_prompt(request: Request) -> Response:
+    """Accept a graph; 200 with `prompt_id`, `number` and `node_errors` once it is committed."""
+    try:
+        server = services(request)
+        body = await json_body(request, server.settings.max_upload_bytes, server.settings.max_json_depth)
+        return JSONResponse(await submit(server, body, request.headers.get("idempotency-key")))
+    except PromptRefused as refused:
+        return refused.response()
+    except ApiError as error:
+        if error.status != 400:
+            return error.response()
+        return PromptRefused.simple(error.kind, error.message, error.details).response()
+    except InglenookError as error:
+        return as_response(error)
+
+
+@router.get("/prompt", summary="Length of the queue")
+async def get_prompt(request: Request) -> Response:
+    """Return `{"exec_info": {"queue_remaining": n}}`."""
+    return JSONResponse({"exec_info": {"queue_remaining": services(request).dispatcher.remaining}})
+
+
+async def submit(server: Services, body: Any, idempotency_key: str | None = None) -> dict[str, Any]:
+    """Make a job of a `POST /prompt` body and return the reply. Raises PromptRefused, QueueFull, ..."""
+    body = _normal_body(body)
+    number = _number(body, server.dispatcher.next_number())
+    graph = _parse(body["prompt"], server.settings.max_nodes)
+    class_types = frozenset(node.class_type for node in graph)
+    await server.catalogs.wait_for(class_types, _CATALOG_WAIT_S)
+    catalog = server.catalogs.current
+    targets = _targets(body)
+    if len(graph) > _LARGE_GRAPH:
+        validation = await asyncio.to_thread(validate, graph, catalog, targets=targets)
+    else:
+        validation = validate(graph, catalog, targets=targets)
+    if validation.error is not None:
+        raise PromptRefused(validation.error, validation.node_errors)
+    job, secrets = _job(body, number, validation.graph, validation.outputs, idempotency_key)
+    outcome = await server.dispatcher.submit(job, class_types, secrets)
+    if isinstance(outcome, Conflict):
+        raise PromptRefused.simple(
+            "prompt_id_conflict", "A different prompt with this id exists", f"prompt_id '{job.id[:200]}'", status=409
+        )
+    if isinstance(outcome, Existing):
+        server.sockets.repeat(outcome.job.id, job.client_id)
+    return {"prompt_id": outcome.job.id, "number": outcome.job.number, "node_errors": validation.node_errors}
+
+
+def _normal_body(body: Any) -> dict[str, Any]:
+    """Return the body with `prompt` in it; a bare graph is taken as one."""
+    if not isinstance(body, dict):
+        raise PromptRefused.simple("no_prompt", "No prompt provided", f"the body is {type(body).__name__}, not an object")
+    if "prompt" in body:
+        return body
+    if body and all(isinstance(node, dict) and "class_type" in node for node in body.values()):
+        return {"prompt": body}
+    raise PromptRefused.simple("no_prompt", "No prompt provided", "No prompt provided")
+
+
+def _parse(prompt: Any, max_nodes: int) -> Graph:
+    try:
+        return Graph.parse(prompt, max_nodes=max_nodes)
+    except GraphError as error:
+        raise PromptRefused(error.as_json()) from error
+
+
+def _number(body: dict[str, Any], counted: int) -> int | float:
+    if "number" in body and body["number"] is not None:
+        given = body["number"]
+        try:
+            number = float(given)
+        except (TypeError, ValueError) as error:
+            raise PromptRefused.simple("invalid_prompt", "number must be a number", repr(given)[:200]) from error
+        if not math.isfinite(number):
+            raise PromptRefused.simple("invalid_prompt", "number must be finite", repr(given)[:200])
+        return number
+    return -counted if body.get("front") else counted
+
+
+def _targets(body: dict[str, Any]) -> list[str] | None:
+    targets = body.get("partial_execution_targets")
+    if targets is None:
+        return None
+    if not isinstance(targets, list):
+        raise PromptRefused.simple(
+            "invalid_prompt", "partial_execution_targets must be a list of node ids", repr(targets)[:200]
+        )
+    return [str(target) for target in targets]
+
+
+def _job(
+    body: dict[str, Any], number: int | float, graph: Graph, outputs: tuple[str, ...], idempotency_key: str | None
+) -> tuple[Job, dict[str, Any]]:
+    now = time.time_ns() // 1_000_000
+    extra_data = body.get("extra_data")
+    if extra_data is None:
+        extra_data = {}
+    if not isinstance(extra_data, dict):
+        raise PromptRefused.simple("invalid_prompt", "extra_data must be an object", repr(extra_data)[:200])
+    secrets = {key: extra_data[key] for key in SECRET_KEYS if key in extra_data}
+    extra_data = {key: value for key, value in extra_data.items() if key not in secrets}
+    client_id = body.get("client_id", extra_data.get("client_id"))
+    if client_id is not None:
+        client_id = str(client_id)
+        extra_data["client_id"] = client_id
+    extra_data["create_time"] = now
+    job = Job(
+        id=_job_id(body, idempotency_key),
+        number=number,
+        graph=orjson.dumps(graph.to_json()),
+        targets=outputs,
+        fingerprint=_fingerprint(graph, outputs),
+        created_ms=now,
+        extra_data=extra_data,
+        client_id=client_id,
+    )
+    return job, secrets
+
+
+def _job_id(body: dict[str, Any], idempotency_key: str | None) -> JobId:
+    given = body.get("prompt_id")
+    if given is None:
+        return JobId(str(uuid.uuid5(uuid.NAMESPACE_OID, idempotency_key)) if idempotency_key else str(uuid.uuid4()))
+    job_id = str(given)
+    if not job_id or len(job_id) > 200 or "\0" in job_id:
+        raise PromptRefused.simple(
+            "invalid_prompt_id", "prompt_id must have 1 to 200 characters, none of them NUL", repr(job_id)[:100]
+        )
+    return JobId(job_id)
+
+
+def _fingerprint(graph: Graph, outputs: tuple[str, ...]) -> str:
+    return hashlib.blake2b(orjson.dumps([graph.fingerprint(), outputs]), digest_size=16).hexdigest()

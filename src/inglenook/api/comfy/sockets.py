@@ -1,0 +1,238 @@
+"""`GET /ws`: who is connected, what each is sent, and what happens to those who do not read.
+
+One bounded queue and one sending task per socket. When a queue is half full, progress and previews are left out; when it
+is full, the socket is closed with 1013 and the others never notice. A run's messages are rendered once for all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from inglenook.api.comfy.messages import Outgoing, RunMessages, Scope, message, status
+from inglenook.dispatch.dispatcher import Dispatcher
+from inglenook.dispatch.run import Run
+from inglenook.engine.events import AnyEvent, NodeStarted
+
+logger = logging.getLogger(__name__)
+
+QUEUE_BYTES = 32 << 20
+QUEUE_MESSAGES = 20_000
+STATUS_INTERVAL_S = 0.05
+"""Sockets that do not own the job hear of the queue's length at most this often."""
+CLOSE_TRY_AGAIN_LATER = 1013
+
+
+class Socket:
+    """One connected client: its flags and what waits to be sent."""
+
+    def __init__(self, websocket: WebSocket, sid: str, *, named: bool) -> None:
+        self.sid = sid
+        self.is_named = named
+        self.is_editor = False
+        """It has sent feature flags: it gets ComfyUI's addressing exactly."""
+        self.wants_described_previews = False
+        self.wants_logs = False
+        self._websocket = websocket
+        self._waiting: deque[Outgoing] = deque()
+        self._bytes = 0
+        self._wake = asyncio.Event()
+        self._is_overrun = False
+
+    @property
+    def hears_everything(self) -> bool:
+        """Whether runs without a client id are told to it in full."""
+        return not self.is_named and not self.is_editor
+
+    def put(self, items: Iterable[Outgoing]) -> None:
+        """Queue messages; drop what can be dropped when the reader is slow."""
+        for item in items:
+            if (item.only_described and not self.wants_described_previews) or (
+                item.only_plain and self.wants_described_previews
+            ):
+                continue
+            is_slow = self._bytes > QUEUE_BYTES // 2 or len(self._waiting) > QUEUE_MESSAGES // 2
+            if is_slow and item.droppable:
+                continue
+            self._waiting.append(item)
+            self._bytes += item.size
+        if self._bytes > QUEUE_BYTES or len(self._waiting) > QUEUE_MESSAGES:
+            self._is_overrun = True
+        self._wake.set()
+
+    async def send_all(self) -> None:
+        """Send what is queued, for as long as the socket lives; return when the reader was too slow."""
+        websocket = self._websocket
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting and not self._is_overrun:
+                item = self._waiting.popleft()
+                self._bytes -= item.size
+                if item.text is not None:
+                    await websocket.send({"type": "websocket.send", "text": item.text})
+                else:
+                    frame = item.described if self.wants_described_previews and item.described else item.plain
+                    await websocket.send({"type": "websocket.send", "bytes": frame or item.described})
+            if self._is_overrun:
+                return
+
+    async def watch(self) -> None:
+        """Return as soon as the queue has overrun, also while a send is stuck."""
+        while not self._is_overrun:
+            await asyncio.sleep(0.25)
+
+
+class SocketHub:
+    """All sockets of a server; listens to the bus."""
+
+    def __init__(self, dispatcher: Dispatcher, features: dict[str, Any]) -> None:
+        self._dispatcher = dispatcher
+        self._features = features
+        self._sockets: set[Socket] = set()
+        self._by_sid: dict[str, Socket] = {}
+        self._renderers: dict[str, RunMessages] = {}
+        self._status_timer: asyncio.TimerHandle | None = None
+        self._told: dict[Socket, int] = {}
+
+    # -- the bus speaks ----------------------------------------------------------------------------------------------
+
+    def run_events(self, run: Run, events: Sequence[AnyEvent]) -> None:
+        """Render events and queue them where they belong."""
+        targets = self._targets(run)
+        if not targets:
+            return
+        renderer = self._renderers.get(run.job.id)
+        if renderer is None:
+            renderer = self._renderers[run.job.id] = RunMessages(run.job.id)
+        rendered = [item for event in events for item in renderer.render(event)]
+        self._deliver(run, targets, rendered)
+
+    def run_left(self, run: Run) -> None:
+        renderer = self._renderers.pop(run.job.id, None) or RunMessages(run.job.id)
+        self._deliver(run, self._targets(run), [renderer.left()])
+
+    def queue_changed(self, remaining: int, run: Run | None) -> None:
+        """Tell the owner of the job at once, the others soon."""
+        owner = self._by_sid.get(run.job.client_id) if run is not None and run.job.client_id else None
+        if owner is not None:
+            owner.put([Outgoing(status(remaining))])
+            self._told[owner] = remaining
+        if self._status_timer is None and len(self._sockets) > (owner is not None):
+            loop = asyncio.get_running_loop()
+            self._status_timer = loop.call_later(STATUS_INTERVAL_S, self._tell_status)
+
+    def _tell_status(self) -> None:
+        self._status_timer = None
+        remaining = self._dispatcher.remaining
+        item = Outgoing(status(remaining))
+        for socket in self._sockets:
+            if self._told.get(socket) != remaining:
+                socket.put([item])
+                self._told[socket] = remaining
+
+    def _targets(self, run: Run) -> list[Socket]:
+        client_id = run.job.client_id
+        if client_id is None:
+            return list(self._sockets)
+        socket = self._by_sid.get(client_id)
+        return [] if socket is None else [socket]
+
+    def _deliver(self, run: Run, targets: list[Socket], items: list[Outgoing]) -> None:
+        if run.job.client_id is not None:
+            for socket in targets:
+                socket.put(items)
+            return
+        for_everyone = [item for item in items if item.scope is Scope.EVERYONE]
+        for socket in targets:
+            socket.put(items if socket.hears_everything else for_everyone)
+
+    def broadcast(self, kind: str, data: Any) -> None:
+        """Send a message to every socket."""
+        item = Outgoing(message(kind, data))
+        for socket in self._sockets:
+            socket.put([item])
+
+    # -- clients -----------------------------------------------------------------------------------------------------
+
+    async def serve(self, websocket: WebSocket) -> None:
+        """Handle one connection until it ends."""
+        wanted = websocket.query_params.get("clientId", "")
+        socket = Socket(websocket, wanted or uuid.uuid4().hex, named=bool(wanted))
+        await websocket.accept()
+        self._sockets.add(socket)
+        self._by_sid[socket.sid] = socket
+        remaining = self._dispatcher.remaining
+        self._told[socket] = remaining
+        socket.put([Outgoing(status(remaining, socket.sid)), *self._missed(socket.sid)])
+        tasks = {
+            asyncio.create_task(socket.send_all()),
+            asyncio.create_task(socket.watch()),
+            asyncio.create_task(self._receive(websocket, socket)),
+        }
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._sockets.discard(socket)
+            self._told.pop(socket, None)
+            if self._by_sid.get(socket.sid) is socket:
+                del self._by_sid[socket.sid]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if websocket.application_state is WebSocketState.CONNECTED:
+                with contextlib.suppress(Exception):
+                    async with asyncio.timeout(1):
+                        await websocket.close(CLOSE_TRY_AGAIN_LATER)
+
+    def _missed(self, sid: str) -> list[Outgoing]:
+        """What a client that comes late is told of its jobs: of those that run, and of those that ended lately."""
+        items: list[Outgoing] = []
+        for run in self._dispatcher.recent(sid):
+            renderer = RunMessages(run.job.id)
+            events: list[AnyEvent] = [*run.done]
+            is_over = run.end is not None and self._dispatcher.is_over(run)
+            if not is_over:
+                events = [event for event in (run.started, run.cached, *run.done) if event is not None]
+                if run.current is not None:
+                    events.append(NodeStarted(run.current))
+            elif run.end is not None:
+                events.append(run.end)
+            for event in events:
+                items += [item for item in renderer.render(event) if not _is_state(item)]
+            if is_over:
+                items.append(renderer.left())
+        return items
+
+    async def _receive(self, websocket: WebSocket, socket: Socket) -> None:
+        is_first = True
+        while True:
+            try:
+                received = await websocket.receive()
+            except (WebSocketDisconnect, RuntimeError):
+                return
+            if received["type"] == "websocket.disconnect":
+                return
+            try:
+                parsed = orjson.loads(received.get("text") or b"")
+            except orjson.JSONDecodeError:
+                continue
+            if is_first and isinstance(parsed, dict) and parsed.get("type") == "feature_flags":
+                flags = parsed.get("data")
+                if isinstance(flags, dict):
+                    socket.is_editor = True
+                    socket.wants_described_previews = flags.get("supports_preview_metadata") is True
+                socket.put([Outgoing(message("feature_flags", self._features))])
+            is_first = False
+
+
+def _is_state(item: Outgoing) -> bool:
+    return item.text is not None and item.droppable

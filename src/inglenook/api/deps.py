@@ -1,0 +1,48 @@
+"""How routes reach the objects that the lifespan built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, cast
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from inglenook.dispatch.catalogs import Catalogs
+from inglenook.dispatch.dispatcher import Dispatcher
+from inglenook.jobs import JobStore
+from inglenook.media.folders import Folders
+from inglenook.settings import Settings
+
+if TYPE_CHECKING:
+    from inglenook.api.comfy.sockets import SocketHub
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that one server is made of."""
+
+    settings: Settings
+    store: JobStore
+    folders: Folders
+    catalogs: Catalogs
+    dispatcher: Dispatcher
+    sockets: SocketHub
+
+
+def services(connection: HTTPConnection) -> Services:
+    """Return the services of the app that a request came to."""
+    return cast(Services, connection.app.state.services)
+
+
+def settings(connection: HTTPConnection) -> Settings:
+    return services(connection).settings
+
+
+def folders(connection: HTTPConnection) -> Folders:
+    return services(connection).folders
+
+
+CurrentServices = Annotated[Services, Depends(services)]
+CurrentSettings = Annotated[Settings, Depends(settings)]
+CurrentFolders = Annotated[Folders, Depends(folders)]

@@ -1,0 +1,98 @@
+"""The node catalog of the server: known before any worker is, renewed when one says what it has.
+
+The packaged interfaces come first; the last full catalog is kept on disk for classes of custom nodes, so that the API
+answers before a device process has finished importing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import hashlib
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from inglenook.engine.catalog import Catalog
+from inglenook.media.folders import Folders
+from inglenook.nodes.interfaces import builtin_interfaces
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """The bytes of `/object_info` for one state of the folders."""
+
+    body: bytes
+    compressed: bytes
+    etag: str
+
+
+class Catalogs:
+    """Holds the catalog that requests are validated against."""
+
+    def __init__(self, folders: Folders, kept_file: Path) -> None:
+        self._folders = folders
+        self._kept_file = kept_file
+        self._documents: dict[str, Any] = {**self._read_kept(), **builtin_interfaces()}
+        self._is_complete = False
+        self._changed = asyncio.Event()
+        self._object_info: tuple[object, ObjectInfo] | None = None
+        self.current = self._build()
+
+    def _build(self) -> Catalog:
+        return Catalog.from_documents(self._documents, self._folders.choices, self._folders.input_exists)
+
+    def _read_kept(self) -> dict[str, Any]:
+        try:
+            documents = orjson.loads(self._kept_file.read_bytes())
+        except (OSError, orjson.JSONDecodeError):
+            return {}
+        return documents if isinstance(documents, dict) else {}
+
+    def update(self, documents: Mapping[str, Any]) -> None:
+        """Take what a worker says that it knows as the catalog, and keep it for the next start."""
+        self._is_complete = True
+        if documents != self._documents:
+            self._documents = dict(documents)
+            self._object_info = None
+            self.current = self._build()
+            try:
+                self._kept_file.parent.mkdir(parents=True, exist_ok=True)
+                temporary = self._kept_file.with_suffix(".new")
+                temporary.write_bytes(orjson.dumps(self._documents))
+                temporary.replace(self._kept_file)
+            except OSError as error:
+                logger.warning("the node catalog could not be kept: %s", error)
+        self._changed.set()
+
+    def knows(self, class_types: Iterable[str]) -> bool:
+        return all(class_type in self._documents for class_type in class_types)
+
+    async def wait_for(self, class_types: Iterable[str], timeout_s: float) -> None:
+        """Wait until a worker has been ready, if any of these classes is unknown until then."""
+        if self._is_complete or self.knows(class_types):
+            return
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    def object_info(self) -> ObjectInfo:
+        """Return the whole catalog as `/object_info` shows it. May list folders and takes milliseconds when they
+        changed: call it in a thread."""
+        token = self._folders.state_token()
+        kept = self._object_info
+        if kept is not None and kept[0] == token:
+            return kept[1]
+        body = orjson.dumps(self.current.object_info(None))
+        etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+        info = ObjectInfo(body, gzip.compress(body, 5), etag)
+        self._object_info = (token, info)
+        return info
