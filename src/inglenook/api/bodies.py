@@ -1,4 +1,4 @@
-"""Request bodies: read under the size limit, parsed as JSON whatever their content type says."""
+"""Request bodies, parsed as JSON whatever their content type says. `boundary.py` limits their size."""
 
 from __future__ import annotations
 
@@ -8,26 +8,6 @@ import orjson
 from starlette.requests import Request
 
 from inglenook.api.errors import ApiError
-
-
-async def read_body(request: Request, limit: int) -> bytes:
-    """Return the body. Raises ApiError 413 as soon as it is known to be longer than `limit` bytes."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit:
-        raise too_large(limit)
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            raise too_large(limit)
-        parts.append(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def too_large(limit: int) -> ApiError:
-    message = f"Maximum request body size {limit} exceeded."
-    return ApiError(413, "too_large", message)
 
 
 def parse_json(body: bytes, max_depth: int) -> Any:
@@ -57,17 +37,17 @@ def exceeds_depth(value: Any, limit: int) -> bool:
     return True
 
 
-async def json_body(request: Request, limit: int, max_depth: int) -> Any:
+async def json_body(request: Request, max_depth: int) -> Any:
     """Return the JSON body of a request."""
-    return parse_json(await read_body(request, limit), max_depth)
+    return parse_json(await request.body(), max_depth)
 
 
-async def object_body(request: Request, limit: int, max_depth: int, *, lenient: bool = False) -> dict[str, Any]:
+async def object_body(request: Request, max_depth: int, *, lenient: bool = False) -> dict[str, Any]:
     """Return the JSON object in a body; an empty one counts as `{}`, and so does any other when `lenient`.
 
     Raises ApiError 400 when the body is something else.
     """
-    body = await read_body(request, limit)
+    body = await request.body()
     if not body.strip():
         return {}
     try:

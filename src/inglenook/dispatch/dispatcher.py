@@ -171,6 +171,12 @@ class Dispatcher(WorkerListener):
         """Runs of a client that run or ended within the last minute, oldest first."""
         return list(self._by_client.get(client_id, {}).values())
 
+    def history_deleted(self, job_ids: Sequence[str] | None) -> None:
+        """The history lost these jobs (all when None): they are no longer answered from memory."""
+        for job_id in list(self._ended) if job_ids is None else job_ids:
+            if (run := self._ended.get(job_id)) is not None:
+                run.is_deleted = True
+
     def next_number(self) -> int:
         """Count a submission, also one that will be refused."""
         number = self._number
@@ -274,6 +280,7 @@ class Dispatcher(WorkerListener):
                     items[0] = (run, events[-1:], commit)
                 return
             else:
+                run.is_committed = True
                 self._bus.run_events(run, events)
                 self._left(run)
             items.popleft()

@@ -38,6 +38,11 @@ class Run:
     worker: str | None = None
     is_cancelled: bool = False
     result: JobResult | None = None
+    """How it ended, once it has."""
+    is_committed: bool = False
+    """The end is in the store and has been told."""
+    is_deleted: bool = False
+    """The history no longer has it."""
     started: Started | None = None
     cached: Cached | None = None
     done: list[NodeDone] = field(default_factory=list)

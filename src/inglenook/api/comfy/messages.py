@@ -32,6 +32,7 @@ from inglenook.engine.events import (
     Succeeded,
     Text,
 )
+from inglenook.jobs import Job, JobResult
 
 FULL_STATE_NODES = 50
 STATE_INTERVAL_S = 0.1
@@ -116,6 +117,19 @@ def execution_end(name: str, fields: dict[str, Any], prompt_id: str) -> tuple[st
             }
         case _:
             raise ValueError(f"no message for {name}")
+
+
+def final_messages(job: Job, result: JobResult) -> list[Outgoing]:
+    """Return what a client that comes late is told of a finished job: its outputs and its end."""
+    items = []
+    for node_id, output in result.outputs.items():
+        shown = result.meta.get(node_id, {}).get("display_node", node_id)
+        data = {"node": node_id, "display_node": shown, "output": with_videos(output), "prompt_id": job.id}
+        items.append(Outgoing(message("executed", data)))
+    if result.messages:
+        items.append(Outgoing(message(*execution_end(*result.messages[-1], job.id))))
+    items.append(RunMessages(job.id).left())
+    return items
 
 
 def with_videos(output: dict[str, Any]) -> dict[str, Any]:

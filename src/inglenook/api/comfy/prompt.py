@@ -33,7 +33,6 @@ SECRET_KEYS = ("auth_token_comfy_org", "api_key_comfy_org", "api_key")
 _CATALOG_WAIT_S = 60.0
 _LARGE_GRAPH = 300
 """Nodes from which on validation leaves the event loop."""
-_FLAT_ERROR: dict[str, Any] = {"extra_info": {}}
 
 
 class PromptRefused(InglenookError):
@@ -58,7 +57,7 @@ async def post_prompt(request: Request) -> Response:
     """Accept a graph; 200 with `prompt_id`, `number` and `node_errors` once it is committed."""
     try:
         server = services(request)
-        body = await json_body(request, server.settings.max_upload_bytes, server.settings.max_json_depth)
+        body = await json_body(request, server.settings.max_json_depth)
         return JSONResponse(await submit(server, body, request.headers.get("idempotency-key")))
     except PromptRefused as refused:
         return refused.response()
@@ -98,7 +97,7 @@ async def submit(server: Services, body: Any, idempotency_key: str | None = None
             "prompt_id_conflict", "A different prompt with this id exists", f"prompt_id '{job.id[:200]}'", status=409
         )
     if isinstance(outcome, Existing):
-        server.sockets.repeat(outcome.job.id, job.client_id)
+        await server.sockets.repeat(outcome.job.id, job.client_id)
     return {"prompt_id": outcome.job.id, "number": outcome.job.number, "node_errors": validation.node_errors}
 
 
@@ -117,7 +116,7 @@ def _parse(prompt: Any, max_nodes: int) -> Graph:
     try:
         return Graph.parse(prompt, max_nodes=max_nodes)
     except GraphError as error:
-        raise PromptRefused(error.as_json()) from error
+        raise PromptRefused(error.body()) from error
 
 
 def _number(body: dict[str, Any], counted: int) -> int | float:

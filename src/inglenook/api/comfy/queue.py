@@ -13,6 +13,7 @@ from inglenook.api.bodies import object_body
 from inglenook.api.comfy.history import history_entry, prompt_entry
 from inglenook.api.deps import CurrentServices, services
 from inglenook.api.errors import ApiError, JSONResponse
+from inglenook.jobs import JobId
 
 router = APIRouter(tags=["comfy"])
 
@@ -43,9 +44,7 @@ async def post_queue(request: Request, server: CurrentServices) -> Response:
 @router.post("/interrupt", summary="Stop the running job")
 async def post_interrupt(request: Request, server: CurrentServices) -> Response:
     """Stop every running job, or only `prompt_id`."""
-    body = await object_body(
-        request, server.settings.max_upload_bytes, server.settings.max_json_depth, lenient=True
-    )
+    body = await object_body(request, server.settings.max_json_depth, lenient=True)
     job_id = body.get("prompt_id")
     server.dispatcher.interrupt(None if job_id is None or job_id == "" else str(job_id))
     return Response()
@@ -84,9 +83,9 @@ async def get_history_entry(request: Request) -> Response:
     if run is not None:
         if not run.is_committed or run.result is None:
             return JSONResponse(b"{}")
-        if not run.is_forgotten:
+        if not run.is_deleted:
             return JSONResponse({job_id: history_entry(run.job, run.result)})
-    entry = await server.store.history_entry(job_id)
+    entry = await server.store.history_entry(JobId(job_id))
     return JSONResponse(b"{}" if entry is None else {job_id: history_entry(entry.job, entry.result)})
 
 
@@ -99,13 +98,13 @@ async def post_history(request: Request, server: CurrentServices) -> Response:
         server.dispatcher.history_deleted(None)
     if "delete" in body:
         ids = _ids(body["delete"])
-        await server.store.delete_history(ids)
+        await server.store.delete_history([JobId(job_id) for job_id in ids])
         server.dispatcher.history_deleted(ids)
     return Response()
 
 
 async def _body(request: Request, server: CurrentServices) -> dict[str, Any]:
-    return await object_body(request, server.settings.max_upload_bytes, server.settings.max_json_depth)
+    return await object_body(request, server.settings.max_json_depth)
 
 
 def _ids(value: Any) -> list[str]:

@@ -17,10 +17,11 @@ from typing import Any
 import orjson
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from inglenook.api.comfy.messages import Outgoing, RunMessages, Scope, message, status
+from inglenook.api.comfy.messages import Outgoing, RunMessages, Scope, final_messages, message, status
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.run import Run
 from inglenook.engine.events import AnyEvent, NodeStarted
+from inglenook.jobs import JobId, JobStore
 
 logger = logging.getLogger(__name__)
 
@@ -94,8 +95,9 @@ class Socket:
 class SocketHub:
     """All sockets of a server; listens to the bus."""
 
-    def __init__(self, dispatcher: Dispatcher, features: dict[str, Any]) -> None:
+    def __init__(self, dispatcher: Dispatcher, store: JobStore, features: dict[str, Any]) -> None:
         self._dispatcher = dispatcher
+        self._store = store
         self._features = features
         self._sockets: set[Socket] = set()
         self._by_sid: dict[str, Socket] = {}
@@ -197,20 +199,29 @@ class SocketHub:
         """What a client that comes late is told of its jobs: of those that run, and of those that ended lately."""
         items: list[Outgoing] = []
         for run in self._dispatcher.recent(sid):
+            if run.is_committed and run.result is not None:
+                items += final_messages(run.job, run.result)
+                continue
             renderer = RunMessages(run.job.id)
-            events: list[AnyEvent] = [*run.done]
-            is_over = run.end is not None and self._dispatcher.is_over(run)
-            if not is_over:
-                events = [event for event in (run.started, run.cached, *run.done) if event is not None]
-                if run.current is not None:
-                    events.append(NodeStarted(run.current))
-            elif run.end is not None:
-                events.append(run.end)
-            for event in events:
-                items += [item for item in renderer.render(event) if not _is_state(item)]
-            if is_over:
-                items.append(renderer.left())
+            events: list[AnyEvent] = [event for event in (run.started, run.cached, *run.done) if event is not None]
+            if run.current is not None:
+                events.append(NodeStarted(run.current))
+            items += [item for event in events for item in renderer.render(event) if not item.droppable]
         return items
+
+    async def repeat(self, job_id: str, client_id: str | None) -> None:
+        """Tell a client that submitted a known job again what it would have heard of its end, if it has ended."""
+        socket = self._by_sid.get(client_id) if client_id is not None else None
+        if socket is None:
+            return
+        run = self._dispatcher.find(job_id)
+        if run is not None:
+            if run.is_committed and run.result is not None:
+                socket.put(final_messages(run.job, run.result))
+            return
+        entry = await self._store.history_entry(JobId(job_id))
+        if entry is not None:
+            socket.put(final_messages(entry.job, entry.result))
 
     async def _receive(self, websocket: WebSocket, socket: Socket) -> None:
         is_first = True
@@ -232,7 +243,3 @@ class SocketHub:
                     socket.wants_described_previews = flags.get("supports_preview_metadata") is True
                 socket.put([Outgoing(message("feature_flags", self._features))])
             is_first = False
-
-
-def _is_state(item: Outgoing) -> bool:
-    return item.text is not None and item.droppable

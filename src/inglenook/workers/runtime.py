@@ -1,0 +1,105 @@
+"""What a device process runs: our engine with the built-in nodes, on one device. Imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import orjson
+import psutil
+import torch
+
+from inglenook.engine.events import AnyEvent
+from inglenook.engine.executor import Executor, Run
+from inglenook.engine.graph import Graph
+from inglenook.media.folders import Folders
+from inglenook.models.memory import ModelStore
+from inglenook.nodes import registry
+from inglenook.nodes.environment import Environment, using
+from inglenook.nodes.interfaces import builtin_interfaces
+from inglenook.settings import Settings
+from inglenook.workers.messages import Configure, Device, Execute, Ready, Stats
+
+
+class EngineRuntime:
+    """The executor, its nodes and what they share."""
+
+    def __init__(self, settings: Settings, device: torch.device) -> None:
+        budget = settings.model_memory_gb
+        self._device = device
+        self._models = ModelStore(device, None if budget is None else round(budget * (1 << 30)))
+        self._scope = ExitStack()
+        self._scope.enter_context(
+            using(
+                Environment(
+                    folders=Folders.from_settings(settings),
+                    models=self._models,
+                    save_metadata=not settings.disable_metadata,
+                    preview_method=settings.preview_method,
+                    preview_size=settings.preview_size,
+                )
+            )
+        )
+        self._implementations = registry.load()
+        self._executor = Executor(self._implementations, on_out_of_memory=self._models.unload)
+
+    @classmethod
+    def start(cls, configure: Configure) -> EngineRuntime:
+        """Set up the process for its settings and device."""
+        settings = Settings.model_validate_json(configure.settings)
+        if settings.worker_threads is not None:
+            torch.set_num_threads(settings.worker_threads)
+        torch.set_grad_enabled(False)
+        return cls(settings, _choose_device(configure.device))
+
+    def ready(self, import_seconds: float) -> Ready:
+        """Return the first message: what this process can do."""
+        documents = builtin_interfaces()
+        return Ready(
+            pid=psutil.Process().pid,
+            documents={class_type: documents[class_type] for class_type in self._implementations},
+            devices=self._devices(),
+            versions={"torch": torch.__version__},
+            import_seconds=import_seconds,
+        )
+
+    def execute(self, message: Execute, emit: Callable[[AnyEvent], None], is_interrupted: Callable[[], bool]) -> None:
+        """Run one job to its end event."""
+        method = message.extra_data.get("preview_method")
+        run = Run(
+            job_id=message.job_id,
+            graph=Graph.parse(orjson.loads(message.graph)),
+            outputs=tuple(message.outputs),
+            extra_data=message.extra_data,
+            preview_method=method if isinstance(method, str) and method != "default" else None,
+        )
+        self._executor.execute(run, emit, is_interrupted)
+
+    def free(self, *, unload_models: bool, free_memory: bool) -> None:
+        """Unload models; with free_memory drop the node cache too."""
+        if free_memory:
+            self._executor.clear()
+        if unload_models or free_memory:
+            self._models.unload()
+
+    def stats(self) -> Stats:
+        return Stats(self._devices())
+
+    def _devices(self) -> list[Device]:
+        device = self._device
+        if device.type == "cuda":
+            free, total = torch.cuda.mem_get_info(device)
+            reserved = torch.cuda.memory_reserved(device)
+            name = f"{device} {torch.cuda.get_device_name(device)}"
+            unused = reserved - torch.cuda.memory_allocated(device)
+            return [Device(name, "cuda", device.index or 0, total, free, reserved, unused)]
+        memory = psutil.virtual_memory()
+        return [Device("cpu", "cpu", None, memory.total, memory.available, memory.total, memory.available)]
+
+
+def _choose_device(wanted: str) -> torch.device:
+    if wanted != "auto":
+        return torch.device(wanted)
+    if torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
+    return torch.device("cpu")
