@@ -145,5 +145,3 @@ def _learn(catalogs: Catalogs, worker: Worker) -> None:
 
 def _class_types(job: Job) -> frozenset[str]:
     return frozenset(node["class_type"] for node in orjson.loads(job.graph).values())
-
-

@@ -19,7 +19,9 @@ logger = logging.getLogger(__name__)
 class Boundary:
     """Wraps an app."""
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int, cors_origin: str | None, allowed_hosts: tuple[str, ...]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, max_body_bytes: int, cors_origin: str | None, allowed_hosts: tuple[str, ...]
+    ) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
         self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)

@@ -69,7 +69,9 @@ def as_response(error: Exception) -> Response:
             return error_response(507, "disk_full", str(error))
         case HTTPException():
             headers = dict(error.headers) if error.headers else None
-            return error_response(error.status_code, _KINDS.get(error.status_code, "error"), str(error.detail), "", headers)
+            return error_response(
+                error.status_code, _KINDS.get(error.status_code, "error"), str(error.detail), "", headers
+            )
         case RequestValidationError():
             return error_response(422, "invalid_request", "The request does not fit this route", _describe(error))
         case MediaError():

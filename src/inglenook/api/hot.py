@@ -32,7 +32,9 @@ class HotRoutes:
         """exact: (method, path) -> handler. below: (method, prefix with slash) -> (path parameter, handler), for paths
         with exactly one more segment."""
         self._app = app
-        self._exact = {(method, prefix + path): handler for (method, path), handler in exact.items() for prefix in ("", "/api")}
+        self._exact = {
+            (method, prefix + path): handler for (method, path), handler in exact.items() for prefix in ("", "/api")
+        }
         self._below = {
             (method, prefix + path): target for (method, path), target in below.items() for prefix in ("", "/api")
         }

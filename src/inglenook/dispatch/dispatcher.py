@@ -1,6 +1,6 @@
 """Takes accepted jobs from the queue to a worker and to their end.
 
-The store is the truth about jobs, this object the only one that changes it. In memory it keeps what waits and what runs.
+The store is the truth about jobs, this object the only one that changes it. In memory it keeps what waits and runs.
 Told to the bus in this order: acceptance (after its commit), events as they come, the end (after its commit, so that a
 client that reads the history on it finds the job there). The next job of a worker is started before that commit.
 """
@@ -23,7 +23,7 @@ from inglenook.dispatch.run import END_EVENTS, Run
 from inglenook.dispatch.waiting import WaitingRuns
 from inglenook.engine.events import AnyEvent, Failed, Interrupted, NodeRef, Started, Succeeded
 from inglenook.errors import JobError
-from inglenook.jobs import AddOutcome, Added, Job, JobId, JobResult, JobStore, State
+from inglenook.jobs import Added, AddOutcome, Job, JobId, JobResult, JobStore, State
 from inglenook.workers.worker import Cause, Death, Request, Worker, WorkerListener, WorkerState
 
 logger = logging.getLogger(__name__)
@@ -235,13 +235,13 @@ class Dispatcher(WorkerListener):
         if job.client_id is not None:
             self._by_client.setdefault(job.client_id, {})[job.id] = run
         # Not awaited: the writer keeps the order, and a local worker dies with this process.
-        self._own(self._claim(run, job))
+        self._own(self._claim(job))
         worker.execute(
             Request(job.id, job.attempt, job.graph, job.targets, {**job.extra_data, **run.secrets}, job.timeout_s)
         )
         self._bus.queue_changed(self.remaining, run)
 
-    async def _claim(self, run: Run, job: Job) -> None:
+    async def _claim(self, job: Job) -> None:
         if not await self._store.claim(job.id, job.worker or "", job.attempt):
             logger.error("job %s could not be claimed for attempt %d", job.id, job.attempt)
 
@@ -347,7 +347,7 @@ class Dispatcher(WorkerListener):
         if run is None or run.job.attempt != attempt:
             return
         if death.cause is Cause.CRASH and run.job.worker_deaths < MAX_WORKER_DEATHS and not run.is_cancelled:
-            self._own(self._retry(run, worker, death))
+            self._own(self._retry(run, death))
             return
         self.worker_events(worker, run.job.id, attempt, self._end_after_death(run, death))
 
@@ -369,7 +369,7 @@ class Dispatcher(WorkerListener):
             _failed(node.real_id, class_type, message, end, kinds.get(death.cause, "inglenook.WorkerDied")),
         ]
 
-    async def _retry(self, run: Run, worker: Worker, death: Death) -> None:
+    async def _retry(self, run: Run, death: Death) -> None:
         """Put a job whose worker died back into its place and remove what the attempt wrote."""
         job = run.job
         logger.warning("job %s goes back to the queue: %s", job.id, death.reason)

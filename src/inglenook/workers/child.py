@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from inglenook.engine.events import AnyEvent, Failed, Interrupted, Succeeded
@@ -144,12 +145,13 @@ class DeviceProcess:
             match self._inbox.get():
                 case Execute() as message:
                     self._outbox.begin(message.job_id, message.attempt)
-                    runtime.execute(
-                        message, self._outbox.emit, lambda job_id=message.job_id: self._interrupted == job_id
-                    )
+                    runtime.execute(message, self._outbox.emit, partial(self._is_interrupted, message.job_id))
                 case Free(unload_models=unload, free_memory=free):
                     runtime.free(unload_models=unload, free_memory=free)
                     self._outbox.send(runtime.stats())
+
+    def _is_interrupted(self, job_id: str) -> bool:
+        return self._interrupted == job_id
 
     def _first_message(self) -> Configure:
         while True:

@@ -1,8 +1,8 @@
 """A device process as a worker: started, watched, asked to stop, killed, replaced.
 
-The process is a child over a socket pair. Its end is seen as end of file on that socket, at once; its standard output and
-error are read as log lines. Facts that shape this file: a killed process leaves no last word, so what it ran is known
-here; a process that hangs in C code obeys nothing but SIGKILL.
+The process is a child over a socket pair. Its end is seen as end of file on that socket, at once; its standard output
+and error are read as log lines. Facts that shape this file: a killed process leaves no last word, so what it ran is
+known here; a process that hangs in C code obeys nothing but SIGKILL.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 

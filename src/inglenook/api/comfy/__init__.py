@@ -1,1 +1,1 @@
-"""ComfyUI's routes and socket messages, in its exact shapes; the only place (with `workers/remote.py`) that speaks them."""
+"""ComfyUI's routes and socket messages, in its exact shapes; `workers/remote.py` is the only other place."""

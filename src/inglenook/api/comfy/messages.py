@@ -127,7 +127,8 @@ def final_messages(job: Job, result: JobResult) -> list[Outgoing]:
         data = {"node": node_id, "display_node": shown, "output": with_videos(output), "prompt_id": job.id}
         items.append(Outgoing(message("executed", data)))
     if result.messages:
-        items.append(Outgoing(message(*execution_end(*result.messages[-1], job.id))))
+        name, fields = result.messages[-1]
+        items.append(Outgoing(message(*execution_end(name, fields, job.id))))
     items.append(RunMessages(job.id).left())
     return items
 

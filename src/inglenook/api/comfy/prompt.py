@@ -80,11 +80,11 @@ async def submit(server: Services, body: Any, idempotency_key: str | None = None
     body = _normal_body(body)
     number = _number(body, server.dispatcher.next_number())
     graph = _parse(body["prompt"], server.settings.max_nodes)
-    class_types = frozenset(node.class_type for node in graph)
+    class_types = frozenset(node.class_type for node in graph.nodes.values())
     await server.catalogs.wait_for(class_types, _CATALOG_WAIT_S)
     catalog = server.catalogs.current
     targets = _targets(body)
-    if len(graph) > _LARGE_GRAPH:
+    if len(graph.nodes) > _LARGE_GRAPH:
         validation = await asyncio.to_thread(validate, graph, catalog, targets=targets)
     else:
         validation = validate(graph, catalog, targets=targets)
@@ -104,7 +104,9 @@ async def submit(server: Services, body: Any, idempotency_key: str | None = None
 def _normal_body(body: Any) -> dict[str, Any]:
     """Return the body with `prompt` in it; a bare graph is taken as one."""
     if not isinstance(body, dict):
-        raise PromptRefused.simple("no_prompt", "No prompt provided", f"the body is {type(body).__name__}, not an object")
+        raise PromptRefused.simple(
+            "no_prompt", "No prompt provided", f"the body is {type(body).__name__}, not an object"
+        )
     if "prompt" in body:
         return body
     if body and all(isinstance(node, dict) and "class_type" in node for node in body.values()):

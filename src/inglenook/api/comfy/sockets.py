@@ -1,7 +1,7 @@
 """`GET /ws`: who is connected, what each is sent, and what happens to those who do not read.
 
-One bounded queue and one sending task per socket. When a queue is half full, progress and previews are left out; when it
-is full, the socket is closed with 1013 and the others never notice. A run's messages are rendered once for all.
+One bounded queue and one sending task per socket. When a queue is half full, progress and previews are left out; when
+it is full, the socket is closed with 1013 and the others never notice. A run's messages are rendered once for all.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Socket:
         self._waiting: deque[Outgoing] = deque()
         self._bytes = 0
         self._wake = asyncio.Event()
-        self._is_overrun = False
+        self.overrun = asyncio.Event()
 
     @property
     def hears_everything(self) -> bool:
@@ -66,16 +66,16 @@ class Socket:
             self._waiting.append(item)
             self._bytes += item.size
         if self._bytes > QUEUE_BYTES or len(self._waiting) > QUEUE_MESSAGES:
-            self._is_overrun = True
+            self.overrun.set()
         self._wake.set()
 
     async def send_all(self) -> None:
         """Send what is queued, for as long as the socket lives; return when the reader was too slow."""
         websocket = self._websocket
-        while True:
+        while not self.overrun.is_set():
             await self._wake.wait()
             self._wake.clear()
-            while self._waiting and not self._is_overrun:
+            while self._waiting and not self.overrun.is_set():
                 item = self._waiting.popleft()
                 self._bytes -= item.size
                 if item.text is not None:
@@ -83,13 +83,6 @@ class Socket:
                 else:
                     frame = item.described if self.wants_described_previews and item.described else item.plain
                     await websocket.send({"type": "websocket.send", "bytes": frame or item.described})
-            if self._is_overrun:
-                return
-
-    async def watch(self) -> None:
-        """Return as soon as the queue has overrun, also while a send is stuck."""
-        while not self._is_overrun:
-            await asyncio.sleep(0.25)
 
 
 class SocketHub:
@@ -177,7 +170,7 @@ class SocketHub:
         socket.put([Outgoing(status(remaining, socket.sid)), *self._missed(socket.sid)])
         tasks = {
             asyncio.create_task(socket.send_all()),
-            asyncio.create_task(socket.watch()),
+            asyncio.create_task(socket.overrun.wait()),
             asyncio.create_task(self._receive(websocket, socket)),
         }
         try:

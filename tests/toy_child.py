@@ -1,0 +1,101 @@
+"""A device process with toy nodes and no torch: started by tests as `python tests/toy_child.py FD`.
+
+The graph's nodes run in order; their class says what they do (see `_run_node`).
+"""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import orjson
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "src"))
+
+from inglenook.engine import events
+from inglenook.workers import child
+from inglenook.workers.messages import Device, Ready, Stats
+
+CLASSES = ("Say", "Sleep", "Kill", "KillOnce", "Exit", "Hang", "Grow", "Fail", "Rubbish")
+
+
+class Stopped(Exception):
+    pass
+
+
+class ToyRuntime:
+    def __init__(self, configure):
+        self.device = Device("toy", "cpu", None, 1, 1, 1, 1)
+
+    def ready(self, import_seconds):
+        documents = {name: {"input": {}, "output": [], "output_node": True} for name in CLASSES}
+        return Ready(os.getpid(), documents, [self.device], {"toy": "1"}, import_seconds)
+
+    def execute(self, message, emit, is_interrupted):
+        graph = orjson.loads(message.graph)
+        outputs, meta, now = {}, {}, lambda: int(time.time() * 1000)
+        emit(events.Started(now()))
+        emit(events.Cached([], now()))
+        node_id = ""
+        try:
+            for node_id, node in graph.items():
+                ref = events.NodeRef(node_id, node_id, None, node_id)
+                emit(events.NodeStarted(ref))
+                output = self.run_node(node["class_type"], node["inputs"], ref, emit, is_interrupted)
+                outputs[node_id], meta[node_id] = output, ref
+                emit(events.NodeDone(ref, output))
+        except Stopped:
+            emit(events.Interrupted(node_id, "Sleep", list(outputs), outputs, meta, now()))
+        except ValueError as error:
+            text = f"{error}\n"
+            done = list(outputs)
+            emit(events.Failed(node_id, "Fail", text, "ValueError", [], {}, done, done, outputs, meta, now()))
+        else:
+            emit(events.Succeeded(outputs, meta, now()))
+
+    def run_node(self, kind, inputs, ref, emit, is_interrupted):
+        if kind == "Say":
+            print(inputs["text"], flush=True)
+        elif kind == "Sleep":
+            end = time.monotonic() + inputs["seconds"]
+            step = 0
+            while time.monotonic() < end:
+                if is_interrupted():
+                    raise Stopped
+                step += 1
+                emit(events.Progress(ref, step, 100))
+                time.sleep(0.01)
+        elif kind == "Hang":
+            time.sleep(inputs["seconds"])
+        elif kind == "Kill":
+            time.sleep(0.05)
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif kind == "KillOnce":
+            marker = Path(inputs["marker"])
+            if not marker.exists():
+                marker.touch()
+                time.sleep(0.05)
+                os.kill(os.getpid(), signal.SIGSEGV)
+        elif kind == "Exit":
+            os._exit(inputs["code"])
+        elif kind == "Grow":
+            self.ballast = bytearray(inputs["megabytes"] << 20)
+            time.sleep(10)
+        elif kind == "Fail":
+            raise ValueError("as asked")
+        elif kind == "Rubbish":
+            os.write(1, bytes(range(256)) * 100)
+            for descriptor in (0, 1, 2):
+                os.close(descriptor)
+        return {"text": [f"{kind} done"]}
+
+    def free(self, *, unload_models, free_memory):
+        pass
+
+    def stats(self):
+        return Stats([self.device])
+
+
+if __name__ == "__main__":
+    child.main(ToyRuntime)
