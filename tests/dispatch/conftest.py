@@ -85,7 +85,8 @@ async def running_server(folder, *, grace_s=0.3, shutdown_s=5.0, memory_mb=None,
     async with JobStore.open(f"sqlite:///{folder / 'jobs.sqlite'}") as store:
         dispatcher = Dispatcher(store, bus, [worker], **settings)
         classes = lambda job: frozenset(node["class_type"] for node in orjson.loads(job.graph).values())  # noqa: E731
-        await dispatcher.start(classes)
+        await dispatcher.recover(classes)
+        await dispatcher.start()
         try:
             yield Server(store, dispatcher, recorder, worker)
         finally:

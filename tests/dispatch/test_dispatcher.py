@@ -158,7 +158,7 @@ async def test_what_a_process_prints_is_logged(server, caplog):
     await server.submit("a", ("Say", {"text": "a line of mine"}))
     await server.recorder.until("a")
     async with asyncio.timeout(5):
-        while "a line of mine" not in caplog.text:
+        while "a line of mine" not in caplog.text:  # noqa: ASYNC110 - the log has no event to wait for
             await asyncio.sleep(0.01)
 
 

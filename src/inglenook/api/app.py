@@ -25,6 +25,7 @@ from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.jobs import DataFolderLock, Job, JobStore
+from inglenook.media.attempts import discard_files, forget_all
 from inglenook.media.folders import Folders
 from inglenook.settings import Settings
 from inglenook.workers.device import DeviceWorker
@@ -119,11 +120,14 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         queue_limit=settings.queue_limit,
         job_timeout_s=settings.job_timeout_s,
         on_worker_ready=lambda worker: _learn(catalogs, worker),
+        discard_attempt=lambda job_id: discard_files(settings.data_folder, job_id),
     )
     hub = SocketHub(dispatcher, store, system.features(settings))
     bus.join(hub)
     stack.push_async_callback(dispatcher.close, settings.shutdown_grace_s)
-    await dispatcher.start(_class_types)
+    await dispatcher.recover(_class_types)
+    forget_all(settings.data_folder)
+    await dispatcher.start()
     return Services(settings, store, folders, catalogs, dispatcher, hub)
 
 

@@ -95,8 +95,8 @@ class Dispatcher(WorkerListener):
 
     # -- life --------------------------------------------------------------------------------------------------------
 
-    async def start(self, class_types_of: Callable[[Job], frozenset[str]]) -> None:
-        """Load what the store holds and start the workers."""
+    async def recover(self, class_types_of: Callable[[Job], frozenset[str]]) -> None:
+        """Queue what the store holds from before; what a dead attempt wrote is removed."""
         for job in await self._store.recover():
             if job.attempt:
                 self._discard_attempt(job.id)
@@ -104,6 +104,9 @@ class Dispatcher(WorkerListener):
         self._number = int(await self._store.next_number())
         if self._waiting:
             logger.info("%d jobs are waiting from before", len(self._waiting))
+
+    async def start(self) -> None:
+        """Start the workers; jobs run as soon as one is ready."""
         for worker in self.workers:
             await worker.start(self)
 

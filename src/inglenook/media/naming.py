@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
+from inglenook.engine import context
 from inglenook.errors import MediaError
 from inglenook.media import paths
+from inglenook.media.attempts import AttemptJournal
 from inglenook.media.folders import FileKind, Folders
 
 _REMEMBERED_PREFIXES = 10_000
@@ -172,7 +174,8 @@ def _place_unnamed(folder: str, next_name: Callable[[bool], str], data: Buffer, 
         _write(descriptor, data, flush)
         source = f"/proc/self/fd/{descriptor}"
         # With src_dir_fd, os.link follows the link that the source is; the descriptor itself is ignored.
-        return _first_free(folder, next_name, lambda target: os.link(source, target, src_dir_fd=descriptor))
+        inode = os.fstat(descriptor).st_ino if flush else None
+        return _first_free(folder, next_name, lambda target: os.link(source, target, src_dir_fd=descriptor), inode)
     finally:
         os.close(descriptor)
 
@@ -186,10 +189,26 @@ def _place_hidden(folder: str, next_name: Callable[[bool], str], data: Buffer, f
             _write(descriptor, data, flush)
         finally:
             os.close(descriptor)
-        return _first_free(folder, next_name, lambda target: _link_or_rename(source, target))
+        inode = os.stat(source).st_ino if flush else None  # noqa: PTH116
+        return _first_free(folder, next_name, lambda target: _link_or_rename(source, target), inode)
     finally:
         with suppress(FileNotFoundError):
             os.unlink(source)  # noqa: PTH108
+
+
+def keep_journal(journal: AttemptJournal | None) -> None:
+    """Note every result of this process in `journal` before it gets its name."""
+    global _journal
+    _journal = journal
+
+
+_journal: AttemptJournal | None = None
+
+
+def _note(target: str, inode: int) -> None:
+    running = context.current()
+    if _journal is not None and running is not None:
+        _journal.note(running.job_id, target, inode)
 
 
 def _link_or_rename(source: str, target: str) -> None:
@@ -203,12 +222,16 @@ def _link_or_rename(source: str, target: str) -> None:
         os.rename(source, target)  # noqa: PTH104
 
 
-def _first_free(folder: str, next_name: Callable[[bool], str], give: Callable[[str], None]) -> str:
+def _first_free(folder: str, next_name: Callable[[bool], str], give: Callable[[str], None], inode: int | None) -> str:
+    """Give the file the first name that is free; with its inode it is noted as a result of the job that runs."""
     collisions = 0
     while True:
         name = next_name(collisions == _COLLISIONS_BEFORE_SCAN)
+        target = f"{folder}{os.sep}{name}"
+        if inode is not None:
+            _note(target, inode)
         try:
-            give(f"{folder}{os.sep}{name}")
+            give(target)
             return name
         except FileExistsError:
             collisions += 1

@@ -1,0 +1,83 @@
+"""Which result files each attempt at a job wrote, so that the next attempt can remove what a dead one left.
+
+A device process notes every result just before the file gets its name: one line `[job id, path, inode]` in a file of
+its own below `attempts/` in the data folder. A process that is killed loses nothing of it, because the line is in the page
+cache. The inode tells its own file from one that somebody else put under the same name.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+
+logger = logging.getLogger(__name__)
+
+_FOLDER = "attempts"
+_LARGEST_BYTES = 4 << 20
+_KEPT_BYTES = 1 << 20
+
+
+class AttemptJournal:
+    """The notes of one device process."""
+
+    def __init__(self, data_folder: Path) -> None:
+        folder = data_folder / _FOLDER
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / f"{os.getpid()}.jsonl"
+        self._file = self._path.open("ab", buffering=0)
+
+    def note(self, job_id: str, path: str, inode: int) -> None:
+        """Remember that the job is about to have a file of this inode under this path."""
+        self._file.write(orjson.dumps([job_id, path, inode]) + b"\n")
+        if self._file.tell() > _LARGEST_BYTES:
+            self._shorten()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _shorten(self) -> None:
+        """Forget what jobs of long ago wrote."""
+        kept = self._path.read_bytes()[-_KEPT_BYTES:].partition(b"\n")[2]
+        shorter = self._path.with_suffix(".new")
+        shorter.write_bytes(kept)
+        shorter.replace(self._path)
+        self._file.close()
+        self._file = self._path.open("ab", buffering=0)
+
+
+def discard_files(data_folder: Path, job_id: str) -> list[Path]:
+    """Remove every file that earlier attempts at a job wrote; return the paths."""
+    removed = []
+    for path, inode in _noted(data_folder, job_id):
+        try:
+            if path.stat(follow_symlinks=False).st_ino == inode:
+                path.unlink()
+                removed.append(path)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            logger.warning("a file of an earlier attempt at job %s could not be removed: %s", job_id, error)
+    return removed
+
+
+def forget_all(data_folder: Path) -> None:
+    """Remove all notes, once no attempt of before is left to be removed."""
+    for file in (data_folder / _FOLDER).glob("*.jsonl"):
+        file.unlink(missing_ok=True)
+
+
+def _noted(data_folder: Path, job_id: str) -> Iterator[tuple[Path, int]]:
+    wanted = orjson.dumps(job_id)
+    for file in (data_folder / _FOLDER).glob("*.jsonl"):
+        for line in file.read_bytes().splitlines():
+            if wanted in line:
+                try:
+                    of, path, inode = orjson.loads(line)
+                except ValueError:  # the last line of a process that died while it wrote
+                    continue
+                if of == job_id:
+                    yield Path(path), inode
