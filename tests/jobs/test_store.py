@@ -35,7 +35,7 @@ async def test_accepted_job_comes_back_as_it_was_given(store: JobStore, make_job
     job = make_job(
         "a",
         -5.0,
-        extra_data={"client_id": "c", "deep": [1, 2.5, None, {"ü": "雪"}], "huge": 2**70},
+        extra_data={"client_id": "c", "deep": [1, 2.5, None, {"ü": "雪"}], "huge": 2**70 + 1},
         client_id="c",
         priority=3,
         timeout_s=1.5,
@@ -122,7 +122,7 @@ async def test_result_comes_back_as_it_was_given(store: JobStore, make_job: Make
         2500,
         outputs={"9": {"images": [{"filename": "a.png", "subfolder": "s", "type": "output"}], "animated": [False]}},
         meta={"9": {"node_id": "9", "parent_node": None}},
-        messages=[["execution_start", {"prompt_id": "a"}], ["execution_error", {"lone": "\ud800", "big": 2**80}]],
+        messages=[["execution_start", {"prompt_id": "a"}], ["execution_error", {"lone": "\ud800", "big": 2**80 + 1}]],
         error={"exception_message": "no"},
     )
     await run(store, make_job("a"), result)

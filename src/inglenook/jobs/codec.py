@@ -15,6 +15,10 @@ _ZLIB_HEADER = 0x78
 """First byte of a zlib stream with a 32 KiB window (RFC 1950); no JSON text begins with it (an `x`)."""
 
 
+_BY_STANDARD_LIBRARY = b" "
+"""Written before a document that orjson cannot read back unchanged; JSON may begin with white space."""
+
+
 def to_json(value: Any) -> bytes:
     """JSON of plain data; also of what orjson refuses (integers beyond 64 bits, lone surrogates).
 
@@ -23,14 +27,12 @@ def to_json(value: Any) -> bytes:
     try:
         return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
     except TypeError:
-        return json.dumps(value, separators=(",", ":")).encode()
+        return _BY_STANDARD_LIBRARY + json.dumps(value, separators=(",", ":")).encode()
 
 
-def from_json(data: bytes) -> Any:
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return json.loads(data)
+def from_json(document: bytes) -> Any:
+    """What `to_json` was given, with tuples as lists and keys as strings."""
+    return json.loads(document) if document[:1] == _BY_STANDARD_LIBRARY else orjson.loads(document)
 
 
 def pack(document: bytes) -> bytes:

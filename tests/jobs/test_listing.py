@@ -1,0 +1,111 @@
+"""Pages of jobs, filtered and sorted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from inglenook.jobs import Job, JobFilter, JobId, JobPage, JobResult, JobStore, Page, State
+
+MakeJob = Callable[..., Job]
+MakeResult = Callable[..., JobResult]
+
+ENDS = {"s": State.succeeded, "f": State.failed, "x": State.cancelled, "t": State.timed_out}
+
+
+@pytest.fixture
+async def filled(store: JobStore, make_job: MakeJob, make_result: MakeResult, clock: Any) -> AsyncIterator[JobStore]:
+    """Ids tell the story: `s3` was created at 1003 and succeeded after 970 ms, `q` waits, `r` runs, `c` never ran."""
+    for index, kind in enumerate("sfxtsqrcs"):
+        id = f"{kind}{index}"
+        workflow = {"extra_pnginfo": {"workflow": {"id": "even" if index % 2 == 0 else "ODD"}}}
+        await store.add(make_job(id, index, created_ms=1000 + index, extra_data=workflow, client_id=f"client {kind}"))
+        if kind == "c":
+            await store.cancel_queued([JobId(id)])
+        elif kind != "q":
+            await store.claim(JobId(id), "cpu", 1)
+        if kind in ENDS:
+            outputs = {"9": {"images": [{"filename": f"{id}.png"}]}}
+            error = {"message": id} if kind == "f" else None
+            ended_ms = clock.now + 1000 - 10 * index
+            await store.finish(JobId(id), 1, make_result(ENDS[kind], ended_ms, outputs=outputs, error=error))
+    yield store
+
+
+def ids(page: JobPage) -> str:
+    return " ".join(listed.job.id for listed in page.jobs)
+
+
+async def test_newest_first_by_default(filled: JobStore) -> None:
+    page = await filled.list_jobs()
+    assert ids(page) == "s8 c7 r6 q5 s4 t3 x2 f1 s0"
+    assert page.total == 9
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        ({State.succeeded}, "s8 s4 s0"),
+        ({State.queued, State.running}, "r6 q5"),
+        ({State.failed, State.succeeded, State.timed_out}, "s8 s4 t3 f1 s0"),
+        ({State.cancelled}, "c7 x2"),
+        (set(), ""),
+        (set(State), "s8 c7 r6 q5 s4 t3 x2 f1 s0"),
+    ],
+)
+async def test_by_state(filled: JobStore, states: set[State], expected: str) -> None:
+    page = await filled.list_jobs(JobFilter(states=frozenset(states)))
+    assert (ids(page), page.total) == (expected, len(expected.split()))
+    ascending = await filled.list_jobs(JobFilter(states=frozenset(states)), Page(descending=False))
+    assert ids(ascending).split() == expected.split()[::-1]
+
+
+async def test_pages_follow_each_other(filled: JobStore) -> None:
+    for job_filter in (JobFilter(), JobFilter(states=frozenset(State)), JobFilter(search="client")):
+        pages = [await filled.list_jobs(job_filter, Page(limit=4, offset=offset)) for offset in (0, 4, 8, 12)]
+        assert [ids(page) for page in pages] == ["s8 c7 r6 q5", "s4 t3 x2 f1", "s0", ""]
+        assert {page.total for page in pages} == {9}
+    assert ids(await filled.list_jobs(page=Page(limit=0))) == ""
+
+
+async def test_by_duration(filled: JobStore) -> None:
+    states = JobFilter(states=frozenset({State.succeeded, State.failed}))
+    assert ids(await filled.list_jobs(states, Page(sort="duration"))) == "s0 f1 s4 s8"
+    assert ids(await filled.list_jobs(states, Page(sort="duration", descending=False, limit=2))) == "s8 s4"
+    everything = await filled.list_jobs(page=Page(sort="duration"))
+    assert ids(everything) == "s0 f1 x2 t3 s4 s8 c7 r6 q5"
+
+
+async def test_by_workflow_and_client(filled: JobStore) -> None:
+    assert ids(await filled.list_jobs(JobFilter(workflow_id="even"))) == "s8 r6 s4 x2 s0"
+    finished_even = JobFilter(workflow_id="even", states=frozenset({State.succeeded}))
+    page = await filled.list_jobs(finished_even, Page(limit=2))
+    assert (ids(page), page.total) == ("s8 s4", 3)
+    assert ids(await filled.list_jobs(JobFilter(client_id="client t"))) == "t3"
+    assert ids(await filled.list_jobs(JobFilter(workflow_id="unknown"))) == ""
+
+
+@pytest.mark.parametrize(
+    ("search", "expected"),
+    [
+        ("S4", "s4"),
+        ("client f", "f1"),
+        ("odd", "c7 q5 t3 f1"),
+        ("%", ""),
+        ("_", ""),
+        ("", "s8 c7 r6 q5 s4 t3 x2 f1 s0"),
+    ],
+)
+async def test_search_is_for_a_part_in_any_case(filled: JobStore, search: str, expected: str) -> None:
+    assert ids(await filled.list_jobs(JobFilter(search=search))) == expected
+
+
+async def test_listed_job_tells_its_end(filled: JobStore) -> None:
+    page = await filled.list_jobs(JobFilter(states=frozenset({State.failed, State.queued})))
+    queued, failed = page.jobs
+    assert (queued.job.state, queued.outputs, queued.error, queued.workflow_id) == (State.queued, None, None, "ODD")
+    assert failed.outputs == {"9": {"images": [{"filename": "f1.png"}]}}
+    assert failed.error == {"message": "f1"}
+    assert (failed.job.created_ms, failed.job.started_ms, failed.job.ended_ms) == (1001, 1_000_000, 1_000_990)

@@ -1,0 +1,140 @@
+"""Databases of this version, of an older one, of a newer one, and of something else."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+
+from inglenook.jobs import Added, Job, JobId, JobResult, JobStore, JobStoreUnusable
+from inglenook.jobs.schema import MIGRATIONS
+from inglenook.jobs.tables import REVISION, metadata
+
+
+def schema(path: Path) -> list[tuple[str, ...]]:
+    with sqlite3.connect(path) as connection:
+        rows = connection.execute("SELECT type, name FROM sqlite_master ORDER BY 1, 2").fetchall()
+        columns = [
+            (name, *map(str, column))
+            for kind, name in rows
+            if kind == "table"
+            for column in connection.execute(f"PRAGMA table_info({name})")
+        ]
+    connection.close()
+    return rows + columns
+
+
+def test_packaged_revision_is_the_newest_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_heads() == [REVISION]
+
+
+async def test_migrations_lead_to_the_tables_of_a_new_database(tmp_path: Path, make_job: Callable[..., Job]) -> None:
+    async with JobStore.open(f"sqlite:///{tmp_path}/new.sqlite"):
+        pass
+    old = tmp_path / "old.sqlite"
+    with sqlite3.connect(old) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY NOT NULL)")
+    connection.close()
+    async with JobStore.open(f"sqlite:///{old}") as store:
+        assert isinstance(await store.add(make_job("a", 5)), Added)
+        assert await store.next_number() == 6
+    assert schema(old) == schema(tmp_path / "new.sqlite")
+    engine = create_engine(f"sqlite:///{old}")
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+async def test_jobs_are_there_when_the_store_is_opened_again(
+    url: str, make_job: Callable[..., Job], make_result: Callable[..., JobResult]
+) -> None:
+    async with JobStore.open(url) as store:
+        await store.add(make_job("a"))
+        await store.claim(JobId("a"), "cpu", 1)
+        await store.finish(JobId("a"), 1, make_result())
+        await store.add(make_job("b", extra_data={"x": 1}))
+    async with JobStore.open(url) as store:
+        assert await store.recover() == [make_job("b", extra_data={"x": 1})]
+        assert [entry.job.id for entry in await store.history()] == ["a"]
+        await store.claim(JobId("b"), "cpu", 1)
+        await store.finish(JobId("b"), 1, make_result())
+        assert [entry.job.id for entry in await store.history()] == ["a", "b"]
+
+
+async def test_database_of_a_newer_version_is_left_alone(url: str, tmp_path: Path) -> None:
+    async with JobStore.open(url):
+        pass
+    path = tmp_path / "jobs.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    before = schema(path)
+    with pytest.raises(JobStoreUnusable, match=r"newer inglenook.*9999.*upgrade inglenook"):
+        await JobStore.open(url).start()
+    assert schema(path) == before
+
+
+async def test_tables_of_another_program_are_left_alone(url: str, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "jobs.sqlite") as connection:
+        connection.execute("CREATE TABLE jobs (mine TEXT)")
+    connection.close()
+    with pytest.raises(JobStoreUnusable, match="jobs were made by another program"):
+        await JobStore.open(url).start()
+
+
+@pytest.mark.parametrize("content", [b"no database\n" * 1000, b"SQLite format 3\0" + b"\xff" * 5000])
+async def test_damaged_file_is_named(url: str, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "jobs.sqlite"
+    path.write_bytes(content)
+    with pytest.raises(JobStoreUnusable, match=r"jobs\.sqlite") as caught:
+        await JobStore.open(url).start()
+    assert "move it away" in str(caught.value)
+    assert path.read_bytes() == content
+
+
+async def test_truncated_file_is_named(url: str, tmp_path: Path, make_job: Callable[..., Job]) -> None:
+    async with JobStore.open(url) as store:
+        for number in range(200):
+            await store.add(make_job(str(number), number, graph=b"{" + b" " * 3000 + b"}"))
+    path = tmp_path / "jobs.sqlite"
+    path.write_bytes(path.read_bytes()[:10_000])
+    with pytest.raises(JobStoreUnusable, match=r"jobs\.sqlite"):
+        await JobStore.open(url).start()
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+def test_store_in_memory_is_refused(url: str) -> None:
+    with pytest.raises(JobStoreUnusable, match="not durable"):
+        JobStore.open(url)
+
+
+async def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JobStoreUnusable, match="file/folder"):
+        await JobStore.open(f"sqlite:///{tmp_path}/file/folder/jobs.sqlite").start()
+
+
+def test_opening_a_new_store_imports_neither_alembic_nor_torch(url: str) -> None:
+    code = f"""
+import asyncio, sys
+from inglenook.jobs import JobStore
+async def main():
+    async with JobStore.open({url!r}) as store:
+        await store.recover()
+asyncio.run(main())
+print([name for name in ("alembic", "torch", "sqlalchemy.orm", "fastapi") if name in sys.modules])
+"""
+    source = str(Path(__file__).parents[2] / "src")
+    output = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": source}, capture_output=True, check=True)
+    assert output.stdout == b"[]\n"
