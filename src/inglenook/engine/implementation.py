@@ -25,6 +25,8 @@ class NodeImplementation:
     """Called once per node id."""
     fingerprint: Callable[..., Any] | None = None
     """IS_CHANGED: called with the inputs (links as None); its result is part of the cache key."""
+    is_async: bool = False
+    """Whether `run` returns awaitables: such nodes are started before others that are ready."""
     check_lazy: Callable[[NodeInstance, Mapping[str, Any]], Any] | None = None
     """check_lazy_status: called with the instance and its inputs, unevaluated ones None; names what is still needed."""
 

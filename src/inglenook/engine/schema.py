@@ -30,9 +30,10 @@ class ChoiceSource:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> ChoiceSource:
-        for kind in ("files", "input", "names"):
+        kinds: tuple[ChoiceKind, ...] = ("files", "input", "names")
+        for kind in kinds:
             if kind in value:
-                return cls(cast(ChoiceKind, kind), value[kind], tuple(value.get("extra", ())))
+                return cls(kind, value[kind], tuple(value.get("extra", ())))
         raise ValueError(f"not a list of choices: {value!r}")
 
 
@@ -61,12 +62,22 @@ class InputSpec:
     def raw_link(self) -> bool:
         return bool(self.options.get("rawLink"))
 
+    @property
+    def choices(self) -> ChoiceSource | tuple[Any, ...] | None:
+        """The choices of a combo of either style; None for other types and where none are declared."""
+        if isinstance(self.type, (tuple, ChoiceSource)):
+            return self.type
+        declared = self.options.get("options") if self.type == "COMBO" else None
+        if isinstance(declared, Mapping):
+            return ChoiceSource.from_json(declared)
+        return tuple(declared) if isinstance(declared, (list, tuple)) else None
+
 
 @dataclass(frozen=True, slots=True)
 class OutputSpec:
     """One output slot of a node class."""
 
-    type: Any
+    type: InputType
     name: str
     is_list: bool
 
@@ -121,7 +132,7 @@ class NodeSchema:
                 name: kind if isinstance(kind, str) else kind[0] for name, kind in declared.get("hidden", {}).items()
             },
             outputs=tuple(
-                OutputSpec(tuple(kind) if isinstance(kind, list) else kind, str(name), bool(is_list))
+                OutputSpec(_input_type(kind), str(name), bool(is_list))
                 for kind, name, is_list in zip(types, info.get("output_name") or types, lists, strict=False)
             ),
             is_output=bool(info.get("output_node")),

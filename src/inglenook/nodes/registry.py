@@ -12,6 +12,7 @@ from `nodes.environment`; progress and interruption from `engine.context`.
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -63,5 +64,6 @@ def load() -> dict[str, NodeImplementation]:
             schema=NodeSchema.from_info(class_type, documents[class_type]),
             create=lambda instance=instance: instance,  # type: ignore[misc]
             fingerprint=definition.fingerprint,
+            is_async=inspect.iscoroutinefunction(definition.function),
         )
     return implementations

@@ -1,0 +1,83 @@
+"""How an exception of a node is told: its name, its message, and a traceback without this machine's folders."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from inglenook.engine.values import summary
+
+_MESSAGE_LIMIT = 10_000
+_FRAME_LIMIT = 100
+_VALUES_LIMIT = 20
+_ENGINE = PurePath(__file__).parent
+_PACKAGE_PARENT = _ENGINE.parent.parent
+_MARKERS = ("site-packages", "dist-packages", "custom_nodes")
+
+OUT_OF_MEMORY_HINT = (
+    "The device ran out of memory. Models are unloaded now; if it happens again, use a smaller image, fewer images at"
+    " once, or a smaller model."
+)
+
+
+def exception_name(error: BaseException) -> str:
+    """`ValueError`, `torch.OutOfMemoryError`: the qualified name, without `builtins`."""
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def exception_message(error: BaseException) -> str:
+    """The exception's text, ending in a newline, with a hint when memory ran out."""
+    try:
+        text = str(error)
+    except Exception:
+        text = "(the exception has no readable text)"
+    if len(text) > _MESSAGE_LIMIT:
+        text = f"{text[:_MESSAGE_LIMIT]}... ({len(text)} characters)"
+    hint = f"\n{OUT_OF_MEMORY_HINT}\n" if is_out_of_memory(error) else "\n"
+    return text + hint
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out: torch's OutOfMemoryError (known by its name, torch is not imported here), MemoryError."""
+    return isinstance(error, MemoryError) or any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__)
+
+
+def exception_traceback(error: BaseException) -> list[str]:
+    """The frames from the node's own code on, paths cut to the package or pack."""
+    frames = list(traceback.extract_tb(error.__traceback__))
+    own = [index for index, frame in enumerate(frames) if PurePath(frame.filename).parent == _ENGINE]
+    start = 0
+    while start in own and start + 1 < len(frames):
+        start += 1
+    frames = frames[start:]
+    if len(frames) > _FRAME_LIMIT:
+        frames = frames[: _FRAME_LIMIT // 2] + frames[-_FRAME_LIMIT // 2 :]
+    return [_line(frame) for frame in frames]
+
+
+def _line(frame: traceback.FrameSummary) -> str:
+    text = f'  File "{cut_path(frame.filename)}", line {frame.lineno}, in {frame.name}\n'
+    return f"{text}    {frame.line}\n" if frame.line else text
+
+
+def cut_path(filename: str) -> str:
+    """A source file's path from its package or node pack on; of other files the name alone."""
+    path = PurePath(filename)
+    parts = path.parts
+    for marker in _MARKERS:
+        if marker in parts:
+            index = len(parts) - 1 - parts[::-1].index(marker)
+            return "/".join(parts[index if marker == "custom_nodes" else index + 1 :])
+    for root in (_PACKAGE_PARENT, PurePath(sys.base_prefix) / "lib"):
+        if path.is_relative_to(root):
+            return path.relative_to(root).as_posix()
+    return path.name
+
+
+def input_summary(inputs: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+    """The inputs of a failed node for `current_inputs`: scalars, and short texts of everything else."""
+    return {name: [summary(value) for value in values[:_VALUES_LIMIT]] for name, values in inputs.items()}

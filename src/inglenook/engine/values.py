@@ -1,0 +1,109 @@
+"""Values in messages: short, safe to encode as JSON, whatever a client or a node put there."""
+
+from __future__ import annotations
+
+import math
+import reprlib
+from typing import Any
+
+TEXT_LIMIT = 200
+"""Longest value that an error repeats, in characters."""
+_ITEM_LIMIT = 100
+
+_short = reprlib.Repr()
+_short.maxlevel = 4
+_short.maxdict = _short.maxlist = _short.maxtuple = _short.maxset = 10
+_short.maxstring = _short.maxother = 100
+
+
+def shorten(value: Any, limit: int = TEXT_LIMIT) -> str:
+    """`str(value)`, cut to about `limit` characters, at a cost that does not grow with the value."""
+    if isinstance(value, str):
+        text = value
+    elif value is None or isinstance(value, (bool, float)):
+        text = str(value)
+    elif isinstance(value, int):
+        text = str(value) if value.bit_length() <= 1024 else f"<an integer of {value.bit_length()} bits>"
+    elif isinstance(value, (list, tuple, dict, set, frozenset)):
+        text = _short.repr(value)
+    else:
+        text = describe(value)
+    return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"
+
+
+def echo(value: Any) -> Any:
+    """`value` for an error's `received_value`: as it is when it is small and JSON can hold it, else a short text."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return shorten(value)
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**64 else shorten(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, (list, dict)) and _is_small(value):
+        return value
+    return shorten(value)
+
+
+def _is_small(value: Any) -> bool:
+    """Whether a JSON value has few items, all of them short."""
+    level, items = [value], 0
+    while level:
+        inner: list[Any] = []
+        for container in level:
+            items += len(container)
+            if items > _ITEM_LIMIT:
+                return False
+            if isinstance(container, dict):
+                if any(not isinstance(key, str) or len(key) > TEXT_LIMIT for key in container):
+                    return False
+                container = container.values()
+            for item in container:
+                if isinstance(item, (list, dict)):
+                    inner.append(item)
+                elif echo(item) is not item:
+                    return False
+        level = inner
+    return True
+
+
+def describe(value: Any) -> str:
+    """An object in a few words: type, shape and dtype of an array, else the start of its `str()`."""
+    name = type(value).__qualname__
+    shape = getattr(value, "shape", None)
+    if shape is not None and hasattr(value, "dtype"):
+        try:
+            return f"{name}(shape={list(shape)}, dtype={value.dtype})"
+        except Exception:
+            return f"<{name}>"
+    try:
+        text = str(value)
+    except Exception:
+        return f"<{name}>"
+    return text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]}..."
+
+
+def summary(value: Any, depth: int = 3) -> Any:
+    """An input of a failed node for a message: scalars as they are, containers by their first items, objects in words.
+
+    Never the contents of a tensor, and bounded whatever the value.
+    """
+    if value is None or isinstance(value, (bool, int, float, str)):
+        if isinstance(value, str) and len(value) > 1000:
+            return f"{value[:1000]}... ({len(value)} characters)"
+        return echo(value) if isinstance(value, (int, float)) else value
+    if isinstance(value, (list, tuple, dict)):
+        if depth == 0:
+            return f"<{type(value).__qualname__} of {len(value)}>"
+        return _container(value, depth)
+    return describe(value)
+
+
+def _container(value: Any, depth: int) -> str:
+    more = ", ..." if len(value) > 5 else ""
+    if isinstance(value, dict):
+        pairs = [f"{shorten(key, 40)!r}: {summary(value[key], depth - 1)}" for key in list(value)[:5]]
+        return "{" + ", ".join(pairs) + more + "}"
+    items = ", ".join(str(summary(item, depth - 1)) for item in value[:5])
+    return f"({items}{more})" if isinstance(value, tuple) else f"[{items}{more}]"
