@@ -171,7 +171,7 @@ def test_choices(folders: Folders) -> None:
     assert folders.choices(ChoiceSource("input", "latent")) == ["x.latent"]
     assert folders.choices(ChoiceSource("input", "3d")) == ["3d/m/cube.GLB"]
     assert folders.choices(ChoiceSource("input", "subfolder")) == ["3d", "sub"]
-    assert folders.choices(ChoiceSource("files", "vae", ("pixel_space",))) == ["v.safetensors", "pixel_space"]
+    assert folders.choices(ChoiceSource("files", "vae")) == ["v.safetensors"]
     assert "karras" in folders.choices(ChoiceSource("names", "schedulers"))
     assert folders.choices(ChoiceSource("files", "no_such_folder")) == []
 

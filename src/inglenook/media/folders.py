@@ -132,12 +132,15 @@ class Folders:
         name, kind = split_annotation(value, kind)
         return paths.resolve(self.directory(kind), name)
 
-    def input_exists(self, value: object, kind: str = "input") -> bool:
-        """Whether `value` names a file (see `resolve_annotated`)."""
+    def input_exists(self, value: object, kinds: str = "") -> bool:
+        """Whether `value` names a file (see `resolve_annotated`), of whatever kind: a loader tells what it cannot read.
+
+        kinds: media kinds that the input lists; taken so that this is an `engine.catalog.FileExists`.
+        """
         if not isinstance(value, str):
             return False
         try:
-            return self.resolve_annotated(value, kind).is_file()
+            return self.resolve_annotated(value).is_file()
         except (MediaError, OSError):
             return False
 
@@ -178,15 +181,14 @@ class Folders:
     # Choices
 
     def choices(self, source: ChoiceSource) -> Sequence[str]:
-        """What a declared list of choices holds now."""
+        """What a declared list holds now, without its `extra` choices."""
         match source.kind:
             case "files":
-                found = [name for key in source.key.split(",") for name in self.list(key)]
+                return [name for key in source.key.split(",") for name in self.list(key)]
             case "input":
-                found = self._input_choices(source.key.split(","))
+                return self._input_choices(source.key.split(","))
             case "names":
-                found = [*CHOICES.get(source.key, ())]
-        return [*found, *source.extra]
+                return CHOICES.get(source.key, ())
 
     def _input_choices(self, kinds: Sequence[str]) -> Names:
         if kinds == ["subfolder"]:

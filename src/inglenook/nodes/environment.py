@@ -19,6 +19,8 @@ class Environment:
 
     folders: Folders
     models: ModelStore
+    max_megapixels: float = 256.0
+    """Largest picture that is read, in millions of pixels."""
     save_metadata: bool = True
     """Whether saved files carry the workflow."""
     preview_method: str = "auto"

@@ -23,7 +23,12 @@ from inglenook.nodes.interfaces import builtin_interfaces
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-TOPICS: tuple[str, ...] = ()
+TOPICS: tuple[str, ...] = (
+    "image",
+    "image_batch",
+    "image_size",
+    "mask",
+)
 """Modules of this package that hold nodes."""
 
 
