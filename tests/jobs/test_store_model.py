@@ -1,7 +1,7 @@
 """Random lives of jobs, with crashes, against a model: nothing accepted is lost, each job ends once, order is kept.
 
-A crash is taken for real: the files are copied at any moment, as a SIGKILL would leave them, while writes are under way,
-and a new store is opened on the copy. It must hold some prefix of those writes, and all that had been answered.
+A crash is taken for real: the files are copied at any moment while writes are under way, as a SIGKILL would leave
+them, and a new store is opened on the copy. It must hold some prefix of those writes, and all that had been answered.
 """
 
 from __future__ import annotations
