@@ -78,12 +78,11 @@ async def test_by_duration(filled: JobStore) -> None:
     assert ids(everything) == "s0 f1 x2 t3 s4 s8 c7 r6 q5"
 
 
-async def test_by_workflow_and_client(filled: JobStore) -> None:
+async def test_by_workflow(filled: JobStore) -> None:
     assert ids(await filled.list_jobs(JobFilter(workflow_id="even"))) == "s8 r6 s4 x2 s0"
     finished_even = JobFilter(workflow_id="even", states=frozenset({State.succeeded}))
     page = await filled.list_jobs(finished_even, Page(limit=2))
     assert (ids(page), page.total) == ("s8 s4", 3)
-    assert ids(await filled.list_jobs(JobFilter(client_id="client t"))) == "t3"
     assert ids(await filled.list_jobs(JobFilter(workflow_id="unknown"))) == ""
 
 
