@@ -68,7 +68,7 @@ class Dispatcher(WorkerListener):
         queue_limit: int = 10_000,
         job_timeout_s: float | None = None,
         on_worker_ready: Callable[[Worker], None] = lambda worker: None,
-        discard_attempt: Callable[[str], None] = lambda job_id: None,
+        discard_attempt: Callable[[str], object] = lambda job_id: None,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """discard_attempt removes the files that an attempt at a job wrote, before the next attempt."""
