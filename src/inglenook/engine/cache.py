@@ -3,7 +3,6 @@
 ClassicCache   what the current graph can use (the default)
 LruCache       a number of results, the least recently used go first
 NoCache        nothing
-MemoryPressureCache (in `memory`)   everything, until memory gets short
 """
 
 from __future__ import annotations
@@ -99,7 +98,7 @@ class LruCache:
     def __len__(self) -> int:
         return len(self._results)
 
-    def begin(self, keys: Collection[bytes], owners: Collection[Owner]) -> None:
+    def begin(self, keys: Collection[bytes], owners: Collection[Owner]) -> None:  # noqa: ARG002
         for key in keys:
             if key in self._results:
                 self._results.move_to_end(key)
@@ -114,7 +113,7 @@ class LruCache:
         self._results[key] = result
         self._results.move_to_end(key)
 
-    def expansion(self, owner: Owner) -> Cache:
+    def expansion(self, owner: Owner) -> Cache:  # noqa: ARG002
         return self
 
     def end(self) -> None:
@@ -131,13 +130,13 @@ class NoCache:
     def begin(self, keys: Collection[bytes], owners: Collection[Owner]) -> None:
         pass
 
-    def get(self, key: bytes) -> NodeResult | None:
+    def get(self, key: bytes) -> NodeResult | None:  # noqa: ARG002
         return None
 
     def put(self, key: bytes, result: NodeResult) -> None:
         pass
 
-    def expansion(self, owner: Owner) -> Cache:
+    def expansion(self, owner: Owner) -> Cache:  # noqa: ARG002
         return self
 
     def end(self) -> None:

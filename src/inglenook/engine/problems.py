@@ -91,9 +91,7 @@ def validator_refused(name: str, reason: str | None) -> Problem:
     return problem("custom_validation_failed", "Custom validation failed for node", details, input_name=name)
 
 
-def inner_exception(
-    name: str, config: Any, link: Link, error_type: str, error: str, traceback: Sequence[str] = ()
-) -> Problem:
+def inner_exception(name: str, config: Any, link: Link, error_type: str, error: str) -> Problem:
     """A fault that the reference meets as an exception, at a node that is not an output; attached to that node."""
     return problem(
         "exception_during_inner_validation",
@@ -103,19 +101,15 @@ def inner_exception(
         input_config=config,
         exception_message=error,
         exception_type=error_type,
-        traceback=list(traceback),
+        traceback=[],
         linked_node=[link.node_id, link.slot],
     )
 
 
-def root_exception(error_type: str, error: str, traceback: Sequence[str] = ()) -> Problem:
+def root_exception(error_type: str, error: str) -> Problem:
     """A fault that the reference meets as an exception, at an output node."""
     return problem(
-        "exception_during_validation",
-        "Exception when validating node",
-        error,
-        exception_type=error_type,
-        traceback=list(traceback),
+        "exception_during_validation", "Exception when validating node", error, exception_type=error_type, traceback=[]
     )
 
 

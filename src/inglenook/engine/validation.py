@@ -7,7 +7,7 @@ linear in it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,10 @@ from inglenook.engine import problems
 from inglenook.engine.catalog import Catalog
 from inglenook.engine.convert import CONVERTED_TYPES, convert, storable
 from inglenook.engine.dependents import dependent_roots
-from inglenook.engine.dynamic import plain_inputs
 from inglenook.engine.graph import Graph, Link, ListConstant, Node, link_parts
 from inglenook.engine.problems import LONG_LIST, Problem
 from inglenook.engine.schema import ChoiceSource, InputSpec, NodeSchema
 from inglenook.engine.types import is_compatible
-from inglenook.engine.validators import ValidatorAnswer, ValidatorCall, call_for
 from inglenook.engine.values import shorten
 
 _SHOWN_LINES = 100
@@ -39,34 +37,22 @@ class Validation:
     """The `error` of ComfyUI's 400 answer."""
     node_errors: dict[str, dict[str, Any]]
     """Node id -> `{"errors": [...], "dependent_outputs": [...], "class_type": ...}`."""
-    questions: tuple[ValidatorCall, ...] = ()
-    """What the classes' own validators were not asked yet; with their answers, validate again."""
 
 
-def validate(
-    graph: Graph,
-    catalog: Catalog,
-    *,
-    targets: Sequence[str] | None = None,
-    answers: Mapping[str, ValidatorAnswer] | None = None,
-) -> Validation:
-    """Check `graph` against the classes of `catalog`; with `targets`, only those output nodes are roots.
-
-    answers: by node id, what the validators said to the `questions` of a validation before.
-    """
+def validate(graph: Graph, catalog: Catalog, *, targets: Sequence[str] | None = None) -> Validation:
+    """Check `graph` against the classes of `catalog`; with `targets`, only those output nodes are roots."""
     unknown = next((node for node in graph.nodes.values() if node.class_type not in catalog), None)
     if unknown is not None:
         return Validation(graph, (), _unknown_class(unknown), {})
     roots = _roots(graph, catalog, targets)
     if not roots:
         return Validation(graph, (), _error("prompt_no_outputs", "Prompt has no outputs", ""), {})
-    check = _Check(graph, catalog, answers or {})
+    check = _Check(graph, catalog)
     for root in roots:
         check.visit(root)
     good = tuple(root for root in roots if check.verdicts[root])
     error = None if good else _all_failed(roots, check)
-    node_errors = _node_errors(graph, roots, check) if check.problems else {}
-    return Validation(check.converted(), good, error, node_errors, tuple(check.questions))
+    return Validation(check.converted(), good, error, _node_errors(graph, roots, check) if check.problems else {})
 
 
 def _error(type: str, message: str, details: str, extra_info: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -127,8 +113,6 @@ class _Frame:
 
     node: Node
     schema: NodeSchema
-    declared: Mapping[str, InputSpec]
-    """Its plain inputs."""
     links: list[tuple[str, Link]]
     position: int = 0
     good: bool = True
@@ -137,11 +121,9 @@ class _Frame:
 class _Check:
     """Visits nodes depth first with an explicit path."""
 
-    def __init__(self, graph: Graph, catalog: Catalog, answers: Mapping[str, ValidatorAnswer]) -> None:
+    def __init__(self, graph: Graph, catalog: Catalog) -> None:
         self.graph = graph
         self.catalog = catalog
-        self.answers = answers
-        self.questions: list[ValidatorCall] = []
         self.verdicts: dict[str, bool] = {}
         """Node id -> whether it and all its ancestors are right."""
         self.problems: dict[str, list[Problem]] = {}
@@ -151,8 +133,7 @@ class _Check:
         self._path: list[_Frame] = []
         self._depth: dict[str, int] = {}
         self._changed: dict[str, Node] = {}
-        self._choices: dict[ChoiceSource, tuple[tuple[str, ...], frozenset[str]]] = {}
-        self._configs: dict[tuple[str, str], Any] = {}
+        self._choices: dict[ChoiceSource, frozenset[Any]] = {}
 
     def converted(self) -> Graph:
         """The graph with converted constants."""
@@ -182,7 +163,7 @@ class _Check:
         node = self.graph.nodes[node_id]
         schema = self.catalog.get(node.class_type)
         assert schema is not None
-        frame = _Frame(node, schema, schema.inputs, [])
+        frame = _Frame(node, schema, [])
         self._depth[node_id] = len(self._path)
         self._path.append(frame)
         inputs = _NodeCheck(self, frame, consumer).run()
@@ -207,37 +188,15 @@ class _Check:
         cycle = [(frame.node.id, frame.node.class_type) for frame in shown]
         self.report(node_id, problems.dependency_cycle(node_id, cycle, len(self._path) - start))
 
-    def output_type(self, link: Link) -> Any:
-        """The type of the output that `link` leads to; None where there is none."""
-        schema = self.catalog.get(self.graph.nodes[link.node_id].class_type)
-        if schema is None or not 0 <= link.slot < len(schema.outputs):
-            return None
-        return self.catalog.type_of(schema.outputs[link.slot].type)
-
     def report(self, node_id: str, problem: Problem) -> None:
         self.problems.setdefault(node_id, []).append(problem)
 
-    def choices(self, source: ChoiceSource) -> tuple[tuple[str, ...], frozenset[str]]:
-        """The choices of `source` as a list and as a set, made once per validation."""
+    def choice_set(self, source: ChoiceSource) -> frozenset[Any]:
+        """The choices of `source`, listed once per validation."""
         found = self._choices.get(source)
         if found is None:
-            listed = self.catalog.choices(source)
-            found = self._choices[source] = (listed, frozenset(listed))
+            found = self._choices[source] = frozenset(self.catalog.choices(source))
         return found
-
-    def config(self, schema: NodeSchema, spec: InputSpec) -> Any:
-        """An input's declaration as errors repeat it: None for a long list of choices."""
-        declared = _declared_choices(spec)
-        if declared is not None:
-            length = len(self.choices(declared)[0] if isinstance(declared, ChoiceSource) else declared)
-            if length > LONG_LIST:
-                return None
-        if schema.has_dynamic_inputs:  # one name may stand for different inputs there
-            return self.catalog.input_config(schema, spec)
-        key = (schema.class_type, spec.name)
-        if key not in self._configs:
-            self._configs[key] = self.catalog.input_config(schema, spec)
-        return self._configs[key]
 
 
 class _NodeCheck:
@@ -258,58 +217,36 @@ class _NodeCheck:
             self.exception("KeyError", "'inputs'")
             return None
         given = self.node.inputs
-        if self.schema.has_dynamic_inputs:
-            plain = plain_inputs(self.schema.inputs, given)
-            self.frame.declared = plain.specs
-            for name, text in plain.invalid:
-                self.report(problems.invalid_dynamic_input(name, text))
-        declared = self.frame.declared
+        declared = self.schema.inputs
         for name, spec in declared.items():
             if name in given:
                 self.input(name, spec, given[name])
             elif spec.required:
-                self.report(problems.input_missing(name.rpartition(".")[2] if self.schema.has_dynamic_inputs else name))
+                self.report(problems.input_missing(name))
         for name, value in given.items():
             if type(value) is Link and name not in declared:
                 self.frame.links.append((name, value))
-        if self.schema.has_validator:
-            self.ask_validator()
         return self.changed
-
-    def ask_validator(self) -> None:
-        """Report what the class's own validator says, or that it is still to be asked."""
-        node = self.node
-        answer = self.check.answers.get(node.id)
-        if answer is None:
-            if node.id not in self.check.problems:
-                converted = node if self.changed is None else Node(node.id, node.class_type, self.changed)
-                question = call_for(converted, self.schema, self.frame.declared, self.check.output_type)
-                self.check.questions.append(question)
-            return
-        if answer.exception_type is not None:
-            self.exception(answer.exception_type, answer.exception_message, answer.traceback)
-        asked = call_for(node, self.schema, self.frame.declared, self.check.output_type).inputs
-        for name in asked:
-            for result in answer.results:
-                if result is not True:
-                    self.report(problems.validator_refused(name, result or None))
 
     def report(self, problem: Problem) -> None:
         self.check.report(self.node.id, problem)
 
     def config(self, spec: InputSpec) -> Any:
         """The declaration as errors repeat it: None for a long list of choices."""
-        return self.check.config(self.schema, spec)
+        choices = self.choices(spec)
+        if choices is not None and len(choices) > LONG_LIST:
+            return None
+        return self.catalog.input_config(self.schema, spec)
 
-    def exception(self, error_type: str, text: str, traceback: Sequence[str] = ()) -> None:
+    def exception(self, error_type: str, text: str) -> None:
         """A fault that the reference meets as an exception, in the form that depends on how the node was reached."""
         if self.consumer is None:
-            self.report(problems.root_exception(error_type, text, traceback))
+            self.report(problems.root_exception(error_type, text))
             return
         name, link = self.consumer.links[self.consumer.position]
-        spec = self.consumer.declared.get(name)
-        config = None if spec is None else self.check.config(self.consumer.schema, spec)
-        self.report(problems.inner_exception(name, config, link, error_type, text, traceback))
+        spec = self.consumer.schema.inputs.get(name)
+        config = None if spec is None else _NodeCheck(self.check, self.consumer, None).config(spec)
+        self.report(problems.inner_exception(name, config, link, error_type, text))
 
     def input(self, name: str, spec: InputSpec, value: Any) -> None:
         if type(value) is Link:
@@ -355,7 +292,7 @@ class _NodeCheck:
                 return
         if value is not given:
             self.replace(name, value)
-        if self.validated(name, spec, value):
+        if self.validated(name, value):
             unstorable = storable(value)
         else:
             unstorable = None if self.in_range(name, spec, value) is False else storable(value)
@@ -368,11 +305,13 @@ class _NodeCheck:
             self.changed = dict(self.node.inputs)
         self.changed[name] = value
 
-    def validated(self, name: str, spec: InputSpec, value: Any) -> bool:
+    def validated(self, name: str, value: Any) -> bool:
         """Whether the class's own validator answers for this input; reports what a validator given as data refuses."""
         message = self.schema.file_inputs.get(name)
-        if message is not None and not self.catalog.file_exists(value, _media_kind(spec)):
-            self.report(problems.validator_refused(name, message.replace("{value}", shorten(value))))
+        if message is not None:
+            spec = self.schema.inputs[name]
+            if not self.catalog.file_exists(value, _media_kind(spec)):
+                self.report(problems.validator_refused(name, message.replace("{value}", shorten(value))))
         return self.schema.validates_all or name in self.schema.validated_inputs
 
     def in_range(self, name: str, spec: InputSpec, value: Any) -> bool:
@@ -388,15 +327,24 @@ class _NodeCheck:
         return True
 
     def in_choices(self, name: str, spec: InputSpec, value: Any) -> None:
-        declared = _declared_choices(spec)
-        if declared is None:
+        choices = self.choices(spec)
+        if choices is None:
             return
-        listed, known = self.check.choices(declared) if isinstance(declared, ChoiceSource) else (declared, declared)
         many = spec.options.get("multiselect") or spec.options.get("multi_select")
         for item in value if many and isinstance(value, list) else (value,):
-            if not _contains(known, item):
-                self.report(problems.not_in_list(name, self.config(spec), item, listed))
+            if not _contains(choices, item):
+                ordered = self.ordered_choices(spec)
+                self.report(problems.not_in_list(name, self.config(spec), item, ordered))
                 return
+
+    def choices(self, spec: InputSpec) -> Any:
+        """The set or list of valid values of a combo; None for other inputs and for lists that clients fetch."""
+        declared = _declared_choices(spec)
+        return self.check.choice_set(declared) if isinstance(declared, ChoiceSource) else declared
+
+    def ordered_choices(self, spec: InputSpec) -> Sequence[Any]:
+        declared = _declared_choices(spec)
+        return self.catalog.choices(declared) if isinstance(declared, ChoiceSource) else declared or ()
 
 
 def _unwrap(value: Any) -> Any:
@@ -406,8 +354,7 @@ def _unwrap(value: Any) -> Any:
     return value
 
 
-def _declared_choices(spec: InputSpec) -> ChoiceSource | tuple[Any, ...] | None:
-    """The valid values of a combo; None for other inputs and for lists that clients fetch."""
+def _declared_choices(spec: InputSpec) -> ChoiceSource | Sequence[Any] | None:
     if isinstance(spec.type, (tuple, ChoiceSource)):
         return spec.type
     if spec.type != "COMBO" or spec.options.get("remote") or spec.options.get("remote_combo"):
