@@ -6,7 +6,8 @@ InglenookError
 |- JobError               the queue and its store
 |- ModelError             a checkpoint or another model file
 |- MediaError             an input or output file
-|  `- UnsafePath          a path that leaves its folder
+|  |- UnsafePath          a path that leaves its folder
+|  `- DiskFull            no space left for a file
 |- NodeError              a node was given something that it cannot use
 `- WorkerError            the process that runs graphs
    `- WorkerDied
@@ -39,6 +40,10 @@ class MediaError(InglenookError):
 
 class UnsafePath(MediaError):
     """A path that would leave the folder it belongs to."""
+
+
+class DiskFull(MediaError):
+    """There is no space left for a file."""
 
 
 class NodeError(InglenookError):

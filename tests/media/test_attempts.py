@@ -4,23 +4,23 @@ import pytest
 
 from inglenook.engine import context
 from inglenook.engine.events import NodeRef
-from inglenook.media import naming
+from inglenook.media import writing
 from inglenook.media.attempts import AttemptJournal, discard_files, forget_all
 
 
 @pytest.fixture
 def data_folder(tmp_path):
     journal = AttemptJournal(tmp_path / "data")
-    naming.keep_journal(journal)
+    writing.keep_journal(journal)
     yield tmp_path / "data"
-    naming.keep_journal(None)
+    writing.keep_journal(None)
     journal.close()
 
 
 def write(folder, job_id, name):
     node = NodeRef("1", "1", None, "1")
     with context.running(context.NodeContext(job_id, node, lambda event: None, lambda: False)):
-        naming.place(folder, lambda rescan: name, b"data", flush=True)
+        writing.place(folder, lambda rescan: name, b"data", flush=True)
 
 
 def test_files_of_the_attempt_go_and_others_stay(tmp_path, data_folder):

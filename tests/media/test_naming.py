@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from inglenook.errors import MediaError, UnsafePath
-from inglenook.media import naming
+from inglenook.errors import DiskFull, MediaError, UnsafePath
+from inglenook.media import naming, writing
 from inglenook.media.folders import Folders
 from inglenook.media.naming import FileRef, write_output
 from inglenook.settings import Settings
@@ -22,7 +22,7 @@ def folders(tmp_path: Path) -> Folders:
 
 @pytest.fixture(params=[True, False], ids=["unnamed", "hidden"])
 def _each_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(naming, "_HAS_UNNAMED_FILES", request.param and naming._HAS_UNNAMED_FILES)
+    monkeypatch.setattr(writing, "_HAS_UNNAMED_FILES", request.param and writing._HAS_UNNAMED_FILES)
 
 
 def files(folder: Path) -> list[str]:
@@ -104,7 +104,7 @@ def test_a_failed_write_leaves_no_file(folders: Folders, monkeypatch: pytest.Mon
     save(folders)
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
-        with pytest.raises(MediaError, match="No space left"):
+        with pytest.raises(DiskFull, match="No space left"):
             save(folders)
     assert files(folders.output) == ["ComfyUI_00001_.png"]
 

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from inglenook.dispatch.dispatcher import QueueFull, ShuttingDown
-from inglenook.errors import InglenookError, MediaError
+from inglenook.errors import DiskFull, InglenookError, MediaError
 from inglenook.jobs import JobStoreFull
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def as_response(error: Exception) -> Response:
             return error_response(429, "queue_full", str(error), headers={"Retry-After": "5"})
         case ShuttingDown():
             return error_response(503, "shutting_down", str(error), headers={"Retry-After": "10"})
-        case JobStoreFull():
+        case JobStoreFull() | DiskFull():
             return error_response(507, "disk_full", str(error))
         case HTTPException():
             headers = dict(error.headers) if error.headers else None

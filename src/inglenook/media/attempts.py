@@ -1,8 +1,8 @@
 """Which result files each attempt at a job wrote, so that the next attempt can remove what a dead one left.
 
 A device process notes every result just before the file gets its name: one line `[job id, path, inode]` in a file of
-its own below `attempts/` in the data folder. A process that is killed loses nothing of it, because the line is in the page
-cache. The inode tells its own file from one that somebody else put under the same name.
+its own below `attempts/` in the data folder. A process that is killed loses nothing of it, because the line is in the
+page cache. The inode tells its own file from one that somebody else put under the same name.
 """
 
 from __future__ import annotations

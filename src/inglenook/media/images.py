@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "MPO", "AVIF", "ICO", "
 
 _SINGLE_FRAME = frozenset({"MPO"})
 """Formats whose further frames are other views of the same picture."""
+
+_LARGEST_SIDE = {"webp": 16383, "jpeg": 65535}
 
 Source = Path | bytes
 
@@ -51,7 +54,7 @@ def opened(source: Source, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS) as image:
             _check_size(image.width, image.height, 1, max_pixels, name)
             yield image
-    except (MediaError, FileNotFoundError):
+    except (MediaError, FileNotFoundError, IsADirectoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise MediaError(f"{name} has more than {max_pixels / 1e6:g} megapixels") from None
@@ -181,6 +184,8 @@ def eight_bit(image: Image.Image) -> Image.Image:
 
 def encode(image: Image.Image, image_format: str, quality: int = 90) -> bytes:
     """The file bytes of an RGB or RGBA image; image_format: `webp`, `jpeg` (drops alpha) or `png`."""
+    if max(image.size) > _LARGEST_SIDE.get(image_format, sys.maxsize):
+        raise MediaError(f"{image_format} takes no picture of {image.width}x{image.height} pixels: ask for png")
     buffer = io.BytesIO()
     if image_format == "jpeg":
         image = image.convert("RGB")
@@ -191,9 +196,15 @@ def encode(image: Image.Image, image_format: str, quality: int = 90) -> bytes:
     return buffer.getvalue()
 
 
+def alpha_channel(image: Image.Image) -> Image.Image:
+    """The alpha of an image, upright, as mode L; opaque when it has none."""
+    picture = eight_bit(image)
+    return picture.getchannel("A") if picture.mode == "RGBA" else Image.new("L", picture.size, 255)
+
+
 def only_alpha(image: Image.Image) -> Image.Image:
     """An RGBA image of colour 0 with the alpha of `image`, opaque when it has none."""
-    alpha = image.getchannel("A") if "A" in image.getbands() else Image.new("L", image.size, 255)
-    result = Image.new("RGBA", image.size, (0, 0, 0, 0))
+    alpha = alpha_channel(image)
+    result = Image.new("RGBA", alpha.size, (0, 0, 0, 0))
     result.putalpha(alpha)
     return result

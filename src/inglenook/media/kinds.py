@@ -31,6 +31,9 @@ for _type, _suffix in (
     ("model/stl", ".stl"),
     ("model/vnd.fbx", ".fbx"),
     ("model/ply", ".ply"),
+    ("application/xhtml+xml", ".xhtml"),
+    ("application/xhtml+xml", ".xht"),
+    ("application/xslt+xml", ".xslt"),
     ("text/markdown", ".md"),
     ("application/yaml", ".yaml"),
 ):

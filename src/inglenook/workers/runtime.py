@@ -12,7 +12,7 @@ import torch
 from inglenook.engine.events import AnyEvent
 from inglenook.engine.executor import Executor, Run
 from inglenook.engine.graph import Graph
-from inglenook.media import naming
+from inglenook.media import writing
 from inglenook.media.attempts import AttemptJournal
 from inglenook.media.folders import Folders
 from inglenook.models.memory import ModelStore
@@ -42,7 +42,7 @@ class EngineRuntime:
                 )
             )
         )
-        naming.keep_journal(AttemptJournal(settings.data_folder))
+        writing.keep_journal(AttemptJournal(settings.data_folder))
         self._implementations = registry.load()
         self._executor = Executor(self._implementations, on_out_of_memory=self._models.unload)
 
