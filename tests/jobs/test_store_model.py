@@ -1,7 +1,7 @@
 """Random lives of jobs, with crashes, against a model: nothing accepted is lost, each job ends once, order is kept.
 
-A crash is taken for real: the files are copied at any moment, as a SIGKILL would leave them, while writes are under way,
-and a new store is opened on the copy. It must hold some prefix of those writes, and all that had been answered.
+A crash is taken for real: the files are copied at any moment while writes are under way, as a SIGKILL would leave
+them, and a new store is opened on the copy. It must hold some prefix of those writes, and all that had been answered.
 """
 
 from __future__ import annotations
@@ -20,7 +20,18 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from inglenook.jobs import Added, Conflict, Existing, FinishedJob, Job, JobId, JobResult, JobStore, State
+from inglenook.jobs import (
+    Added,
+    Conflict,
+    Existing,
+    FinishedJob,
+    Job,
+    JobFilter,
+    JobId,
+    JobResult,
+    JobStore,
+    State,
+)
 from inglenook.jobs.upkeep import MAX_SERVER_DEATHS
 
 NOW = 5000
@@ -248,6 +259,14 @@ class StoreMachine(RuleBasedStateMachine):
     @invariant()
     def store_holds_what_the_model_holds(self) -> None:
         assert self.stored() == (self.model.jobs, self.model.history)
+        assert self.run(self.store.history_count()) == len(self.model.history)
+
+    @rule(states=st.frozensets(st.sampled_from(State)))
+    def listing_counts_what_the_model_holds(self, states: frozenset[State]) -> None:
+        page = self.run(self.store.list_jobs(JobFilter(states=states)))
+        expected = {job.id for job in self.model.jobs.values() if job.state in states}
+        assert page.total == len(expected)
+        assert {listed.job.id for listed in page.jobs} == expected
 
     def teardown(self) -> None:
         self.run(self.store.close())

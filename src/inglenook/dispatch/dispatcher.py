@@ -12,6 +12,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -68,7 +69,7 @@ class Dispatcher(WorkerListener):
         queue_limit: int = 10_000,
         job_timeout_s: float | None = None,
         on_worker_ready: Callable[[Worker], None] = lambda worker: None,
-        discard_attempt: Callable[[str], None] = lambda job_id: None,
+        discard_attempt: Callable[[str], object] = lambda job_id: None,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """discard_attempt removes the files that an attempt at a job wrote, before the next attempt."""
@@ -112,24 +113,27 @@ class Dispatcher(WorkerListener):
 
     async def close(self, grace_s: float) -> None:
         """Take no more jobs, let running ones end for `grace_s`, put the others back without counting the attempt."""
+        if self._is_closing:
+            return
         self._is_closing = True
-        if self._running and grace_s > 0:
+        if self._running:
             logger.info("waiting up to %g s for %d running jobs", grace_s, len(self._running))
-            try:
+            self._idle.clear()
+            with suppress(TimeoutError):
                 async with asyncio.timeout(grace_s):
-                    while self._running:
-                        self._idle.clear()
-                        await self._idle.wait()
-            except TimeoutError:
-                pass
+                    await self._idle.wait()
         left = list(self._running.values())
         self._running.clear()
         await asyncio.gather(*(worker.close() for worker in self.workers))
         for run in left:
-            await self._store.requeue(run.job.id, run.job.attempt, count="none")
-            self._discard_attempt(run.job.id)
+            if await self._store.requeue(run.job.id, run.job.attempt, count="none"):
+                self._discard_attempt(run.job.id)
         if self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def hurry(self) -> None:
+        """Wait no longer for running jobs to end."""
+        self._idle.set()
 
     def _own(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(coroutine)

@@ -47,7 +47,14 @@ class AsyncCalls:
         task = self._started().create_task(_settle(awaitable))
         self._inner.add(task)
         task.add_done_callback(self._inner.discard)
+        if inspect.iscoroutine(awaitable):  # cancelled before its first step it would never be awaited
+            task.add_done_callback(lambda _: awaitable.close())
         return task
+
+    @staticmethod
+    def any_task(values: Sequence[Any]) -> bool:
+        """Whether some of `values` are still to come."""
+        return any(isinstance(value, asyncio.Task) for value in values)
 
     def start(self, name: str, values: Sequence[Any]) -> None:
         """Collect `values`, some of which come from `task`, under `name`."""

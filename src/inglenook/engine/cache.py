@@ -3,6 +3,7 @@
 ClassicCache   what the current graph can use (the default)
 LruCache       a number of results, the least recently used go first
 NoCache        nothing
+MemoryPressureCache (in `memory`)   everything, until memory gets short
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ class LruCache:
     def __len__(self) -> int:
         return len(self._results)
 
-    def begin(self, keys: Collection[bytes], owners: Collection[Owner]) -> None:  # noqa: ARG002
+    def begin(self, keys: Collection[bytes], owners: Collection[Owner]) -> None:
         for key in keys:
             if key in self._results:
                 self._results.move_to_end(key)
@@ -113,7 +114,7 @@ class LruCache:
         self._results[key] = result
         self._results.move_to_end(key)
 
-    def expansion(self, owner: Owner) -> Cache:  # noqa: ARG002
+    def expansion(self, owner: Owner) -> Cache:
         return self
 
     def end(self) -> None:
@@ -130,13 +131,13 @@ class NoCache:
     def begin(self, keys: Collection[bytes], owners: Collection[Owner]) -> None:
         pass
 
-    def get(self, key: bytes) -> NodeResult | None:  # noqa: ARG002
+    def get(self, key: bytes) -> NodeResult | None:
         return None
 
     def put(self, key: bytes, result: NodeResult) -> None:
         pass
 
-    def expansion(self, owner: Owner) -> Cache:  # noqa: ARG002
+    def expansion(self, owner: Owner) -> Cache:
         return self
 
     def end(self) -> None:

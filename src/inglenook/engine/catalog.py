@@ -28,8 +28,14 @@ class Catalog:
     def from_documents(
         cls, documents: Mapping[str, Mapping[str, Any]], choices: Choices, file_exists: FileExists
     ) -> Catalog:
-        """Read interface documents (see `schema`)."""
-        return cls({name: NodeSchema.from_info(name, info) for name, info in documents.items()}, choices, file_exists)
+        """Read interface documents (see `schema`); a class whose document cannot be read is left out."""
+        schemas = {}
+        for name, info in documents.items():
+            try:
+                schemas[name] = NodeSchema.from_info(name, info)
+            except (TypeError, ValueError, LookupError, AttributeError) as error:
+                logger.warning("node class %s is left out, its interface cannot be read: %s", name, error)
+        return cls(schemas, choices, file_exists)
 
     def __contains__(self, class_type: object) -> bool:
         return class_type in self._schemas
@@ -69,7 +75,8 @@ class Catalog:
         """`[type, options]` of an input as `/object_info` shows it."""
         declared = schema.info.get("input", {}).get(spec.section, {}).get(spec.name)
         if declared is None:  # made from a template
-            declared = [list(spec.type) if isinstance(spec.type, tuple) else spec.type, dict(spec.options)]
+            kind = self.type_of(spec.type)
+            declared = [list(kind) if isinstance(kind, tuple) else kind, dict(spec.options)]
         return self._fill(declared, {}) if schema.class_type in self._with_sources else declared
 
     def object_info(self, class_type: str | None = None) -> dict[str, Any]:
@@ -92,7 +99,7 @@ class Catalog:
 
     def _fill(self, value: Any, filled: dict[ChoiceSource, list[str]]) -> Any:
         if isinstance(value, Mapping):
-            source = _as_source(value)
+            source = ChoiceSource.read(value)
             if source is None:
                 return {key: self._fill(item, filled) for key, item in value.items()}
             if source not in filled:
@@ -108,15 +115,7 @@ def _typed_parts(info: Mapping[str, Any]) -> list[Any]:
     return [*(specs for section, specs in info.get("input", {}).items() if section != "hidden"), info.get("output")]
 
 
-def _as_source(value: Mapping[str, Any]) -> ChoiceSource | None:
-    """The declared list that `value` is, told from other objects by its keys."""
-    kinds = [key for key in value if key != "extra"]
-    if len(kinds) == 1 and kinds[0] in ("files", "input", "names") and isinstance(value[kinds[0]], str):
-        return ChoiceSource.from_json(value)
-    return None
-
-
 def _has_source(value: Any) -> bool:
     if isinstance(value, Mapping):
-        return _as_source(value) is not None or any(_has_source(item) for item in value.values())
+        return ChoiceSource.read(value) is not None or any(_has_source(item) for item in value.values())
     return isinstance(value, (list, tuple)) and any(_has_source(item) for item in value)

@@ -76,7 +76,13 @@ def progress(value: float, total: float, *, preview: tuple[bytes, str] | None = 
     if context is None:
         return
     check_interrupted()
-    context.emit(Progress(context.node, value, total, None if preview is None else Picture(*preview)))
+    picture = None if preview is None else Picture(*preview)
+    context.emit(Progress(context.node, _number(value), _number(total), picture))
+
+
+def _number(value: float) -> float:
+    """An int or float as it is; numbers of other libraries as a float, so that they can be sent."""
+    return value if type(value) in (int, float) else float(value)
 
 
 def send_image(image: bytes, media_type: str) -> None:

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping
 from inglenook.engine.async_calls import AsyncCalls
 from inglenook.engine.cache import Cache, ClassicCache
 from inglenook.engine.events import End, Started
-from inglenook.engine.execution import Emit, Execution, Run, now_ms
+from inglenook.engine.execution import Emit, Execution, Run, Services, now_ms
 from inglenook.engine.implementation import NodeImplementation
 from inglenook.engine.node_class import NodeClasses
+from inglenook.engine.validators import ValidatorAnswer, ValidatorCall, answer
 
 __all__ = ["Emit", "Executor", "Run"]
 
@@ -30,10 +31,9 @@ class Executor:
         on_out_of_memory: Callable[[], None] | None = None,
     ) -> None:
         """on_out_of_memory: called when a node ran out of memory, after the failed call's references are gone."""
-        self.cache: Cache = ClassicCache() if cache is None else cache
-        self._classes = NodeClasses(implementations)
-        self._async_calls = AsyncCalls()
-        self._on_out_of_memory = on_out_of_memory
+        self._services = Services(
+            NodeClasses(implementations), ClassicCache() if cache is None else cache, AsyncCalls(), on_out_of_memory
+        )
 
     def __enter__(self) -> Executor:
         return self
@@ -43,12 +43,21 @@ class Executor:
 
     def close(self) -> None:
         """End the event loop and what still runs on it."""
-        self._async_calls.close()
+        self._services.async_calls.close()
 
     def clear(self) -> None:
         """Forget all results and node instances."""
-        self.cache.clear()
-        self._classes.clear()
+        self._services.cache.clear()
+        self._services.classes.clear()
+
+    def validate(self, call: ValidatorCall) -> ValidatorAnswer:
+        """Ask the validator of a node class; a class without one has nothing against anything."""
+        node_class = self._services.classes.get(call.class_type)
+        validator = None if node_class is None else node_class.implementation.validate
+        if node_class is None or validator is None:
+            return ValidatorAnswer([])
+        schema = node_class.implementation.schema
+        return answer(call, schema, validator, self._services.async_calls.wait_for)
 
     def execute(self, job: Run, emit: Emit, is_interrupted: Callable[[], bool]) -> End:
         """Run `job` and tell `emit` what happens; the last event is also returned.
@@ -56,12 +65,9 @@ class Executor:
         Whatever a node raises becomes a Failed event; KeyboardInterrupt alone passes through.
         """
         emit(Started(now_ms()))
-        execution = Execution(
-            job, self._classes, self.cache, self._async_calls, emit, is_interrupted, self._on_out_of_memory
-        )
         try:
-            end = execution.run()
+            end = Execution(job, self._services, emit, is_interrupted).run()
         finally:
-            self.cache.end()
+            self._services.cache.end()
         emit(end)
         return end

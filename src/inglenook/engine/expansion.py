@@ -87,6 +87,11 @@ def as_link(value: Any) -> Link | None:
     return None
 
 
+def with_links(outputs: Sequence[Any]) -> tuple[Any, ...]:
+    """The outputs of a call that expanded, with the links among them told from other values."""
+    return tuple(value if (link := as_link(value)) is None else link for value in outputs)
+
+
 def resolve(
     returned: Sequence[Returned], is_list: Sequence[bool], values_of: Callable[[Link], list[Any]]
 ) -> tuple[list[Any], ...]:

@@ -42,8 +42,20 @@ def exception_message(error: BaseException) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out: torch's OutOfMemoryError (known by its name, torch is not imported here), MemoryError."""
-    return isinstance(error, MemoryError) or any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__)
+    """Whether memory ran out: MemoryError, or torch's errors, known by name and text since torch is not imported."""
+    if isinstance(error, MemoryError) or any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__):
+        return True
+    return isinstance(error, RuntimeError) and "out of memory" in str(error).lower()
+
+
+def forget(error: BaseException) -> None:
+    """Let go of everything that the exception's frames hold, so that its memory can be freed."""
+    following: BaseException | None = error
+    while following is not None:
+        if following.__traceback__ is not None:
+            traceback.clear_frames(following.__traceback__)
+        following.__traceback__ = None
+        following = following.__context__
 
 
 def exception_traceback(error: BaseException) -> list[str]:

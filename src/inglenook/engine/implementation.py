@@ -25,6 +25,9 @@ class NodeImplementation:
     """Called once per node id."""
     fingerprint: Callable[..., Any] | None = None
     """IS_CHANGED: called with the inputs (links as None); its result is part of the cache key."""
+    validate: Callable[..., Any] | None = None
+    """VALIDATE_INPUTS: called with the constant inputs that the schema's `validated_inputs` name (all with
+    `validates_all`, and `input_types` with `checks_types`); True, or False or a reason."""
     is_async: bool = False
     """Whether `run` returns awaitables: such nodes are started before others that are ready."""
     check_lazy: Callable[[NodeInstance, Mapping[str, Any]], Any] | None = None

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inglenook.engine.blocker import ExecutionBlocker
+from inglenook.engine.values import plain
 
 
 def calls(inputs: Mapping[str, list[Any]], *, is_input_list: bool) -> list[dict[str, Any]]:
@@ -16,7 +17,7 @@ def calls(inputs: Mapping[str, list[Any]], *, is_input_list: bool) -> list[dict[
     Raises ValueError when one list is empty and another is not.
     """
     if is_input_list:
-        return [dict(inputs)]
+        return [{name: list(values) for name, values in inputs.items()}]
     longest = max(map(len, inputs.values()), default=0)
     if longest == 1 and all(inputs.values()):
         return [{name: values[0] for name, values in inputs.items()}]
@@ -68,10 +69,10 @@ def as_values(value: Any) -> list[Any]:
 
 
 def merge_ui(parts: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]] | None:
-    """The ui data of all calls, key by key (the keys of the first); None when there was none."""
+    """The ui data of all calls as plain JSON, key by key (the keys of the first); None when there was none."""
     if not parts:
         return None
-    return {key: [item for part in parts if key in part for item in (_listed(part[key]))] for key in parts[0]}
+    return {str(key): [plain(item) for part in parts if key in part for item in _listed(part[key])] for key in parts[0]}
 
 
 def _listed(value: Any) -> Sequence[Any]:

@@ -5,8 +5,26 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from inglenook.engine.dynamic import plain_inputs
+from inglenook.engine.graph import Node
 from inglenook.engine.implementation import NodeImplementation, NodeInstance
 from inglenook.engine.schema import InputSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Specs:
+    """The inputs that a node has by its class: plain ones, with full names."""
+
+    declared: Mapping[str, InputSpec]
+    lazy: frozenset[str]
+    """Inputs whose source runs only when the node asks for it."""
+    raw_links: frozenset[str]
+    """Inputs that receive the link itself."""
+
+    @classmethod
+    def of(cls, declared: Mapping[str, InputSpec]) -> Specs:
+        lazy = frozenset(name for name, spec in declared.items() if spec.lazy)
+        return cls(declared, lazy, frozenset(name for name, spec in declared.items() if spec.raw_link))
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,17 +33,17 @@ class NodeClass:
 
     name: str
     implementation: NodeImplementation
-    declared: Mapping[str, InputSpec]
-    lazy: frozenset[str]
-    """Inputs whose source runs only when the node asks for it."""
-    raw_links: frozenset[str]
-    """Inputs that receive the link itself."""
+    specs: Specs
+    """Of the class; for one with dynamic inputs ask `specs_of`."""
+    has_dynamic_inputs: bool
+    takes_any_input: bool
     hidden: tuple[tuple[str, str], ...]
     output_is_list: tuple[bool, ...]
     is_output: bool
     is_input_list: bool
     uses_node_id: bool
     always_changed: bool
+    shows_cached: bool
 
     @classmethod
     def of(cls, implementation: NodeImplementation) -> NodeClass:
@@ -33,16 +51,23 @@ class NodeClass:
         return cls(
             name=schema.class_type,
             implementation=implementation,
-            declared=schema.inputs,
-            lazy=frozenset(name for name, spec in schema.inputs.items() if spec.lazy),
-            raw_links=frozenset(name for name, spec in schema.inputs.items() if spec.raw_link),
+            specs=Specs.of(schema.inputs),
+            has_dynamic_inputs=schema.has_dynamic_inputs,
+            takes_any_input=schema.takes_any_input,
             hidden=tuple(schema.hidden.items()),
             output_is_list=tuple(output.is_list for output in schema.outputs),
             is_output=schema.is_output,
             is_input_list=schema.is_input_list,
             uses_node_id=schema.uses_node_id,
             always_changed=schema.always_changed,
+            shows_cached=schema.shows_cached,
         )
+
+    def specs_of(self, node: Node) -> Specs:
+        """The plain inputs of `node`."""
+        if not self.has_dynamic_inputs:
+            return self.specs
+        return Specs.of(plain_inputs(self.specs.declared, node.inputs).specs)
 
 
 class NodeClasses:

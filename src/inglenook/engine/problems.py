@@ -91,7 +91,9 @@ def validator_refused(name: str, reason: str | None) -> Problem:
     return problem("custom_validation_failed", "Custom validation failed for node", details, input_name=name)
 
 
-def inner_exception(name: str, config: Any, link: Link, error_type: str, error: str) -> Problem:
+def inner_exception(
+    name: str, config: Any, link: Link, error_type: str, error: str, traceback: Sequence[str] = ()
+) -> Problem:
     """A fault that the reference meets as an exception, at a node that is not an output; attached to that node."""
     return problem(
         "exception_during_inner_validation",
@@ -101,15 +103,19 @@ def inner_exception(name: str, config: Any, link: Link, error_type: str, error: 
         input_config=config,
         exception_message=error,
         exception_type=error_type,
-        traceback=[],
+        traceback=list(traceback),
         linked_node=[link.node_id, link.slot],
     )
 
 
-def root_exception(error_type: str, error: str) -> Problem:
+def root_exception(error_type: str, error: str, traceback: Sequence[str] = ()) -> Problem:
     """A fault that the reference meets as an exception, at an output node."""
     return problem(
-        "exception_during_validation", "Exception when validating node", error, exception_type=error_type, traceback=[]
+        "exception_during_validation",
+        "Exception when validating node",
+        error,
+        exception_type=error_type,
+        traceback=list(traceback),
     )
 
 

@@ -11,6 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
+DYNAMIC_TYPES = frozenset(
+    {"COMFY_AUTOGROW_V3", "COMFY_DYNAMICCOMBO_V3", "COMFY_DYNAMICSLOT_V3", "COMFY_DYNAMICGROUP_V3"}
+)
+"""Inputs that stand for others, see `dynamic`."""
+
 Section = Literal["required", "optional"]
 ChoiceKind = Literal["files", "input", "names"]
 
@@ -29,12 +34,21 @@ class ChoiceSource:
     """Choices that follow the listed ones."""
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> ChoiceSource:
+    def read(cls, value: Mapping[str, Any]) -> ChoiceSource | None:
+        """The declared list that a JSON object is, or None."""
         kinds: tuple[ChoiceKind, ...] = ("files", "input", "names")
         for kind in kinds:
-            if kind in value:
+            if isinstance(value.get(kind), str) and value.keys() <= {kind, "extra"}:
                 return cls(kind, value[kind], tuple(value.get("extra", ())))
-        raise ValueError(f"not a list of choices: {value!r}")
+        return None
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> ChoiceSource:
+        """The same; raises ValueError when it is none."""
+        source = cls.read(value)
+        if source is None:
+            raise ValueError(f"not a list of choices: {value!r}")
+        return source
 
 
 InputType = str | tuple[Any, ...] | ChoiceSource
@@ -55,6 +69,10 @@ class InputSpec:
         return self.section == "required"
 
     @property
+    def is_dynamic(self) -> bool:
+        return isinstance(self.type, str) and self.type in DYNAMIC_TYPES
+
+    @property
     def lazy(self) -> bool:
         return bool(self.options.get("lazy"))
 
@@ -69,7 +87,7 @@ class InputSpec:
             return self.type
         declared = self.options.get("options") if self.type == "COMBO" else None
         if isinstance(declared, Mapping):
-            return ChoiceSource.from_json(declared)
+            return ChoiceSource.read(declared)
         return tuple(declared) if isinstance(declared, (list, tuple)) else None
 
 
@@ -90,18 +108,25 @@ class NodeSchema:
     inputs: Mapping[str, InputSpec]
     hidden: Mapping[str, str]
     """Hidden input name -> what is passed: PROMPT, EXTRA_PNGINFO, UNIQUE_ID, DYNPROMPT, ..."""
+    has_dynamic_inputs: bool
     outputs: tuple[OutputSpec, ...]
     is_output: bool
     is_input_list: bool
     not_idempotent: bool
     always_changed: bool
     """Runs each time, as if IS_CHANGED gave NaN."""
+    has_validator: bool
+    """The class has a validator of its own, to be asked where its code is (see `validators`)."""
     validates_all: bool
     """The class's own validator takes every input: built-in range and list checks are off."""
     validated_inputs: frozenset[str]
     """Inputs that the class's own validator names."""
     checks_types: bool
     """The validator takes `input_types`: the built-in link type check is off."""
+    takes_any_input: bool
+    """Undeclared inputs reach the node function too, instead of being ignored."""
+    shows_cached: bool
+    """Not a root, but clients are told its ui data even when it was cached (`has_intermediate_output`)."""
     file_inputs: Mapping[str, str]
     """Validator of built-in nodes as data: input name -> message for a file that the input folder does not have."""
     info: Mapping[str, Any] = field(repr=False)
@@ -116,8 +141,8 @@ class NodeSchema:
     def from_info(cls, class_type: str, document: Mapping[str, Any]) -> NodeSchema:
         """Read an interface document.
 
-        Its key `engine` may hold `not_idempotent`, `always_changed`, `validates_all`, `checks_types` (booleans),
-        `validated_inputs` (names) and `file_inputs` (input name -> error message).
+        Its key `engine` may hold `not_idempotent`, `always_changed`, `has_validator`, `validates_all`, `checks_types`,
+        `takes_any_input` (booleans), `validated_inputs` (names) and `file_inputs` (input name -> error message).
         """
         info = {key: value for key, value in document.items() if key != "engine"}
         engine = document.get("engine", {})
@@ -125,12 +150,14 @@ class NodeSchema:
         types = info.get("output", ())
         lists = info.get("output_is_list") or [False] * len(types)
         files = dict(engine.get("file_inputs", {}))
+        inputs = read_inputs(declared)
         return cls(
             class_type=class_type,
-            inputs=_inputs(declared),
+            inputs=inputs,
             hidden={
                 name: kind if isinstance(kind, str) else kind[0] for name, kind in declared.get("hidden", {}).items()
             },
+            has_dynamic_inputs=any(spec.is_dynamic for spec in inputs.values()),
             outputs=tuple(
                 OutputSpec(_input_type(kind), str(name), bool(is_list))
                 for kind, name, is_list in zip(types, info.get("output_name") or types, lists, strict=False)
@@ -139,15 +166,19 @@ class NodeSchema:
             is_input_list=bool(info.get("is_input_list") or engine.get("is_input_list")),
             not_idempotent=bool(engine.get("not_idempotent")),
             always_changed=bool(engine.get("always_changed")),
+            has_validator=bool(engine.get("has_validator")),
             validates_all=bool(engine.get("validates_all")),
             validated_inputs=frozenset(engine.get("validated_inputs", ())) | frozenset(files),
             checks_types=bool(engine.get("checks_types")),
+            takes_any_input=bool(engine.get("takes_any_input")),
+            shows_cached=bool(info.get("has_intermediate_output")),
             file_inputs=files,
             info=info,
         )
 
 
-def _inputs(declared: Mapping[str, Any]) -> dict[str, InputSpec]:
+def read_inputs(declared: Mapping[str, Any]) -> dict[str, InputSpec]:
+    """Inputs by name from `{"required": {name: spec}, "optional": {...}}`, required ones first."""
     inputs: dict[str, InputSpec] = {}
     sections: tuple[Section, Section] = ("required", "optional")
     for section in sections:

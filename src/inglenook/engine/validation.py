@@ -7,7 +7,7 @@ linear in it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,12 @@ from inglenook.engine import problems
 from inglenook.engine.catalog import Catalog
 from inglenook.engine.convert import CONVERTED_TYPES, convert, storable
 from inglenook.engine.dependents import dependent_roots
+from inglenook.engine.dynamic import plain_inputs
 from inglenook.engine.graph import Graph, Link, ListConstant, Node, link_parts
 from inglenook.engine.problems import LONG_LIST, Problem
 from inglenook.engine.schema import ChoiceSource, InputSpec, NodeSchema
 from inglenook.engine.types import is_compatible
+from inglenook.engine.validators import ValidatorAnswer, ValidatorCall, call_for
 from inglenook.engine.values import shorten
 
 _SHOWN_LINES = 100
@@ -37,22 +39,34 @@ class Validation:
     """The `error` of ComfyUI's 400 answer."""
     node_errors: dict[str, dict[str, Any]]
     """Node id -> `{"errors": [...], "dependent_outputs": [...], "class_type": ...}`."""
+    questions: tuple[ValidatorCall, ...] = ()
+    """What the classes' own validators were not asked yet; with their answers, validate again."""
 
 
-def validate(graph: Graph, catalog: Catalog, *, targets: Sequence[str] | None = None) -> Validation:
-    """Check `graph` against the classes of `catalog`; with `targets`, only those output nodes are roots."""
+def validate(
+    graph: Graph,
+    catalog: Catalog,
+    *,
+    targets: Sequence[str] | None = None,
+    answers: Mapping[str, ValidatorAnswer] | None = None,
+) -> Validation:
+    """Check `graph` against the classes of `catalog`; with `targets`, only those output nodes are roots.
+
+    answers: by node id, what the validators said to the `questions` of a validation before.
+    """
     unknown = next((node for node in graph.nodes.values() if node.class_type not in catalog), None)
     if unknown is not None:
         return Validation(graph, (), _unknown_class(unknown), {})
     roots = _roots(graph, catalog, targets)
     if not roots:
         return Validation(graph, (), _error("prompt_no_outputs", "Prompt has no outputs", ""), {})
-    check = _Check(graph, catalog)
+    check = _Check(graph, catalog, answers or {})
     for root in roots:
         check.visit(root)
     good = tuple(root for root in roots if check.verdicts[root])
     error = None if good else _all_failed(roots, check)
-    return Validation(check.converted(), good, error, _node_errors(graph, roots, check) if check.problems else {})
+    node_errors = _node_errors(graph, roots, check) if check.problems else {}
+    return Validation(check.converted(), good, error, node_errors, tuple(check.questions))
 
 
 def _error(type: str, message: str, details: str, extra_info: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -113,6 +127,8 @@ class _Frame:
 
     node: Node
     schema: NodeSchema
+    declared: Mapping[str, InputSpec]
+    """Its plain inputs."""
     links: list[tuple[str, Link]]
     position: int = 0
     good: bool = True
@@ -121,9 +137,11 @@ class _Frame:
 class _Check:
     """Visits nodes depth first with an explicit path."""
 
-    def __init__(self, graph: Graph, catalog: Catalog) -> None:
+    def __init__(self, graph: Graph, catalog: Catalog, answers: Mapping[str, ValidatorAnswer]) -> None:
         self.graph = graph
         self.catalog = catalog
+        self.answers = answers
+        self.questions: list[ValidatorCall] = []
         self.verdicts: dict[str, bool] = {}
         """Node id -> whether it and all its ancestors are right."""
         self.problems: dict[str, list[Problem]] = {}
@@ -133,7 +151,8 @@ class _Check:
         self._path: list[_Frame] = []
         self._depth: dict[str, int] = {}
         self._changed: dict[str, Node] = {}
-        self._choices: dict[ChoiceSource, frozenset[Any]] = {}
+        self._choices: dict[ChoiceSource, tuple[tuple[str, ...], frozenset[str]]] = {}
+        self._configs: dict[tuple[str, str], Any] = {}
 
     def converted(self) -> Graph:
         """The graph with converted constants."""
@@ -163,7 +182,7 @@ class _Check:
         node = self.graph.nodes[node_id]
         schema = self.catalog.get(node.class_type)
         assert schema is not None
-        frame = _Frame(node, schema, [])
+        frame = _Frame(node, schema, schema.inputs, [])
         self._depth[node_id] = len(self._path)
         self._path.append(frame)
         inputs = _NodeCheck(self, frame, consumer).run()
@@ -188,15 +207,37 @@ class _Check:
         cycle = [(frame.node.id, frame.node.class_type) for frame in shown]
         self.report(node_id, problems.dependency_cycle(node_id, cycle, len(self._path) - start))
 
+    def output_type(self, link: Link) -> Any:
+        """The type of the output that `link` leads to; None where there is none."""
+        schema = self.catalog.get(self.graph.nodes[link.node_id].class_type)
+        if schema is None or not 0 <= link.slot < len(schema.outputs):
+            return None
+        return self.catalog.type_of(schema.outputs[link.slot].type)
+
     def report(self, node_id: str, problem: Problem) -> None:
         self.problems.setdefault(node_id, []).append(problem)
 
-    def choice_set(self, source: ChoiceSource) -> frozenset[Any]:
-        """The choices of `source`, listed once per validation."""
+    def choices(self, source: ChoiceSource) -> tuple[tuple[str, ...], frozenset[str]]:
+        """The choices of `source` as a list and as a set, made once per validation."""
         found = self._choices.get(source)
         if found is None:
-            found = self._choices[source] = frozenset(self.catalog.choices(source))
+            listed = self.catalog.choices(source)
+            found = self._choices[source] = (listed, frozenset(listed))
         return found
+
+    def config(self, schema: NodeSchema, spec: InputSpec) -> Any:
+        """An input's declaration as errors repeat it: None for a long list of choices."""
+        declared = _declared_choices(spec)
+        if declared is not None:
+            length = len(self.choices(declared)[0] if isinstance(declared, ChoiceSource) else declared)
+            if length > LONG_LIST:
+                return None
+        if schema.has_dynamic_inputs:  # one name may stand for different inputs there
+            return self.catalog.input_config(schema, spec)
+        key = (schema.class_type, spec.name)
+        if key not in self._configs:
+            self._configs[key] = self.catalog.input_config(schema, spec)
+        return self._configs[key]
 
 
 class _NodeCheck:
@@ -217,36 +258,58 @@ class _NodeCheck:
             self.exception("KeyError", "'inputs'")
             return None
         given = self.node.inputs
-        declared = self.schema.inputs
+        if self.schema.has_dynamic_inputs:
+            plain = plain_inputs(self.schema.inputs, given)
+            self.frame.declared = plain.specs
+            for name, text in plain.invalid:
+                self.report(problems.invalid_dynamic_input(name, text))
+        declared = self.frame.declared
         for name, spec in declared.items():
             if name in given:
                 self.input(name, spec, given[name])
             elif spec.required:
-                self.report(problems.input_missing(name))
+                self.report(problems.input_missing(name.rpartition(".")[2] if self.schema.has_dynamic_inputs else name))
         for name, value in given.items():
             if type(value) is Link and name not in declared:
                 self.frame.links.append((name, value))
+        if self.schema.has_validator:
+            self.ask_validator()
         return self.changed
+
+    def ask_validator(self) -> None:
+        """Report what the class's own validator says, or that it is still to be asked."""
+        node = self.node
+        answer = self.check.answers.get(node.id)
+        if answer is None:
+            if node.id not in self.check.problems:
+                converted = node if self.changed is None else Node(node.id, node.class_type, self.changed)
+                question = call_for(converted, self.schema, self.frame.declared, self.check.output_type)
+                self.check.questions.append(question)
+            return
+        if answer.exception_type is not None:
+            self.exception(answer.exception_type, answer.exception_message, answer.traceback)
+        asked = call_for(node, self.schema, self.frame.declared, self.check.output_type).inputs
+        for name in asked:
+            for result in answer.results:
+                if result is not True:
+                    self.report(problems.validator_refused(name, result or None))
 
     def report(self, problem: Problem) -> None:
         self.check.report(self.node.id, problem)
 
     def config(self, spec: InputSpec) -> Any:
         """The declaration as errors repeat it: None for a long list of choices."""
-        choices = self.choices(spec)
-        if choices is not None and len(choices) > LONG_LIST:
-            return None
-        return self.catalog.input_config(self.schema, spec)
+        return self.check.config(self.schema, spec)
 
-    def exception(self, error_type: str, text: str) -> None:
+    def exception(self, error_type: str, text: str, traceback: Sequence[str] = ()) -> None:
         """A fault that the reference meets as an exception, in the form that depends on how the node was reached."""
         if self.consumer is None:
-            self.report(problems.root_exception(error_type, text))
+            self.report(problems.root_exception(error_type, text, traceback))
             return
         name, link = self.consumer.links[self.consumer.position]
-        spec = self.consumer.schema.inputs.get(name)
-        config = None if spec is None else _NodeCheck(self.check, self.consumer, None).config(spec)
-        self.report(problems.inner_exception(name, config, link, error_type, text))
+        spec = self.consumer.declared.get(name)
+        config = None if spec is None else self.check.config(self.consumer.schema, spec)
+        self.report(problems.inner_exception(name, config, link, error_type, text, traceback))
 
     def input(self, name: str, spec: InputSpec, value: Any) -> None:
         if type(value) is Link:
@@ -292,7 +355,7 @@ class _NodeCheck:
                 return
         if value is not given:
             self.replace(name, value)
-        if self.validated(name, value):
+        if self.validated(name, spec, value):
             unstorable = storable(value)
         else:
             unstorable = None if self.in_range(name, spec, value) is False else storable(value)
@@ -305,13 +368,11 @@ class _NodeCheck:
             self.changed = dict(self.node.inputs)
         self.changed[name] = value
 
-    def validated(self, name: str, value: Any) -> bool:
+    def validated(self, name: str, spec: InputSpec, value: Any) -> bool:
         """Whether the class's own validator answers for this input; reports what a validator given as data refuses."""
         message = self.schema.file_inputs.get(name)
-        if message is not None:
-            spec = self.schema.inputs[name]
-            if not self.catalog.file_exists(value, _media_kind(spec)):
-                self.report(problems.validator_refused(name, message.replace("{value}", shorten(value))))
+        if message is not None and not self.catalog.file_exists(value, _media_kind(spec)):
+            self.report(problems.validator_refused(name, message.replace("{value}", shorten(value))))
         return self.schema.validates_all or name in self.schema.validated_inputs
 
     def in_range(self, name: str, spec: InputSpec, value: Any) -> bool:
@@ -327,24 +388,15 @@ class _NodeCheck:
         return True
 
     def in_choices(self, name: str, spec: InputSpec, value: Any) -> None:
-        choices = self.choices(spec)
-        if choices is None:
+        declared = _declared_choices(spec)
+        if declared is None:
             return
+        listed, known = self.check.choices(declared) if isinstance(declared, ChoiceSource) else (declared, declared)
         many = spec.options.get("multiselect") or spec.options.get("multi_select")
         for item in value if many and isinstance(value, list) else (value,):
-            if not _contains(choices, item):
-                ordered = self.ordered_choices(spec)
-                self.report(problems.not_in_list(name, self.config(spec), item, ordered))
+            if not _contains(known, item):
+                self.report(problems.not_in_list(name, self.config(spec), item, listed))
                 return
-
-    def choices(self, spec: InputSpec) -> Any:
-        """The set or list of valid values of a combo; None for other inputs and for lists that clients fetch."""
-        declared = _declared_choices(spec)
-        return self.check.choice_set(declared) if isinstance(declared, ChoiceSource) else declared
-
-    def ordered_choices(self, spec: InputSpec) -> Sequence[Any]:
-        declared = _declared_choices(spec)
-        return self.catalog.choices(declared) if isinstance(declared, ChoiceSource) else declared or ()
 
 
 def _unwrap(value: Any) -> Any:
@@ -354,7 +406,8 @@ def _unwrap(value: Any) -> Any:
     return value
 
 
-def _declared_choices(spec: InputSpec) -> ChoiceSource | Sequence[Any] | None:
+def _declared_choices(spec: InputSpec) -> ChoiceSource | tuple[Any, ...] | None:
+    """The valid values of a combo; None for other inputs and for lists that clients fetch."""
     if isinstance(spec.type, (tuple, ChoiceSource)):
         return spec.type
     if spec.type != "COMBO" or spec.options.get("remote") or spec.options.get("remote_combo"):

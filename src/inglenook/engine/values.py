@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import reprlib
+from collections.abc import Mapping
 from typing import Any
 
 TEXT_LIMIT = 200
@@ -82,6 +83,31 @@ def describe(value: Any) -> str:
     except Exception:
         return f"<{name}>"
     return text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]}..."
+
+
+def plain(value: Any, depth: int = 50) -> Any:
+    """`value` as JSON can hold it: tuples and sets as lists, other libraries' numbers as numbers, the rest in words."""
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return value
+    if kind is int:
+        return value if -(2**63) <= value < 2**64 else shorten(value)
+    if kind is float:
+        return value if math.isfinite(value) else None
+    if depth == 0:
+        return describe(value)
+    if isinstance(value, Mapping):
+        return {key if type(key) is str else str(key): plain(item, depth - 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item, depth - 1) for item in value]
+    if isinstance(value, (str, int, float)):  # subclasses: numpy's float64, enums
+        return plain(
+            str.__str__(value) if isinstance(value, str) else int(value) if isinstance(value, int) else float(value)
+        )
+    number = getattr(value, "item", None)
+    if number is not None and getattr(value, "ndim", None) == 0:  # numbers of numpy and torch
+        return plain(number(), 0)
+    return describe(value)
 
 
 def summary(value: Any, depth: int = 3) -> Any:

@@ -118,7 +118,6 @@ class JobFilter:
 
     states: frozenset[State] | None = None
     workflow_id: str | None = None
-    client_id: str | None = None
     search: str | None = None
     """Part of a job id, client id or workflow id, in any case."""
 

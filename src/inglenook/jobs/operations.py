@@ -18,25 +18,10 @@ from sqlalchemy import Connection, Insert, Update, bindparam, insert, select, up
 
 from inglenook.jobs.codec import pack
 from inglenook.jobs.job import Added, AddOutcome, Conflict, Existing, Job, JobId, State
+from inglenook.jobs.ledger import Ledger
 from inglenook.jobs.queries import select_job
 from inglenook.jobs.rows import job_from_row
 from inglenook.jobs.tables import job_body, job_result, jobs, outputs
-
-
-@dataclass(slots=True)
-class Positions:
-    """The next values of what the writer counts itself; gaps are harmless."""
-
-    sequence: int
-    end_order: int
-
-    def take_sequences(self, count: int) -> range:
-        self.sequence += count
-        return range(self.sequence - count, self.sequence)
-
-    def take_end_orders(self, count: int) -> range:
-        self.end_order += count
-        return range(self.end_order - count, self.end_order)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +59,7 @@ class Finish:
 class Alone:
     """Anything else that writes: called with the connection inside the transaction."""
 
-    function: Callable[[Connection, Positions], Any]
+    function: Callable[[Connection, Ledger], Any]
 
 
 Operation = Add | Claim | Requeue | Finish | Alone
@@ -84,7 +69,7 @@ class PartialMatch(Exception):
     """Some operations of a batch found their job in another state, and the database does not say which."""
 
 
-def apply(connection: Connection, positions: Positions, operations: Sequence[Operation]) -> list[Any]:
+def apply(connection: Connection, ledger: Ledger, operations: Sequence[Operation]) -> list[Any]:
     """Run a batch inside the caller's transaction; returns one outcome for each operation, in their order.
 
     Raises PartialMatch, or whatever the database raises, only for the batch as a whole.
@@ -92,7 +77,7 @@ def apply(connection: Connection, positions: Positions, operations: Sequence[Ope
     outcomes: list[Any] = [None] * len(operations)
     for kind, indexes in _groups(operations):
         group = [operations[index] for index in indexes]
-        for index, outcome in zip(indexes, _APPLY[kind](connection, positions, group), strict=True):
+        for index, outcome in zip(indexes, _APPLY[kind](connection, ledger, group), strict=True):
             outcomes[index] = outcome
     return outcomes
 
@@ -143,12 +128,12 @@ def _insert_new_jobs(dialect: str) -> Insert:
 _INSERT_NEW_JOBS: dict[str, Insert] = {}
 
 
-def _add(connection: Connection, positions: Positions, group: Sequence[Add]) -> list[AddOutcome]:
+def _add(connection: Connection, ledger: Ledger, group: Sequence[Add]) -> list[AddOutcome]:
     dialect = connection.dialect.name
     statement = _INSERT_NEW_JOBS.get(dialect)
     if statement is None:
         statement = _INSERT_NEW_JOBS[dialect] = _insert_new_jobs(dialect)
-    sequences = positions.take_sequences(len(group))
+    sequences = ledger.take_sequences(len(group))
     rows = [{**add.row, "sequence": sequence} for add, sequence in zip(group, sequences, strict=True)]
     inserted: frozenset[int] | range = sequences
     if connection.execute(statement, rows).rowcount != len(group):
@@ -161,6 +146,7 @@ def _add(connection: Connection, positions: Positions, group: Sequence[Add]) -> 
     ]
     if bodies:
         connection.execute(_ADD_BODY, bodies)
+        ledger.move(None, State.queued, len(bodies))
     return [
         Added(add.job) if sequence in inserted else _compare(connection, add.job)
         for add, sequence in zip(group, sequences, strict=True)
@@ -188,8 +174,10 @@ _CLAIM = (
 )
 
 
-def _claim(connection: Connection, _positions: Positions, group: Sequence[Claim]) -> list[bool]:
-    return _update_each(connection, _CLAIM, [claim.values for claim in group])
+def _claim(connection: Connection, ledger: Ledger, group: Sequence[Claim]) -> list[bool]:
+    done = _update_each(connection, _CLAIM, [claim.values for claim in group])
+    ledger.move(State.queued, State.running, sum(done))
+    return done
 
 
 _IS_RUNNING_ATTEMPT = (
@@ -211,8 +199,10 @@ _REQUEUE = (
 )
 
 
-def _requeue(connection: Connection, _positions: Positions, group: Sequence[Requeue]) -> list[bool]:
-    return _update_each(connection, _REQUEUE, [requeue.values for requeue in group])
+def _requeue(connection: Connection, ledger: Ledger, group: Sequence[Requeue]) -> list[bool]:
+    done = _update_each(connection, _REQUEUE, [requeue.values for requeue in group])
+    ledger.move(State.running, State.queued, sum(done))
+    return done
 
 
 _FINISH = (
@@ -246,14 +236,16 @@ _ADD_OUTPUT = insert(outputs).values(
 )
 
 
-def _finish(connection: Connection, positions: Positions, group: Sequence[Finish]) -> list[bool]:
-    end_orders = positions.take_end_orders(len(group))
+def _finish(connection: Connection, ledger: Ledger, group: Sequence[Finish]) -> list[bool]:
+    end_orders = ledger.take_end_orders(len(group))
     values = [{**finish.values, "new_end_order": order} for finish, order in zip(group, end_orders, strict=True)]
     done = _update_each(connection, _FINISH, values)
     if done != [False]:
         connection.execute(_ADD_RESULT, [_packed(finish.result) for finish in group])
         if files := [row for finish in group for row in finish.outputs]:
             connection.execute(_ADD_OUTPUT, files)
+        for finish in group:
+            ledger.move(State.running, State(finish.values["end_state"]), in_history=True)
     return done
 
 
@@ -271,11 +263,11 @@ def _update_each(connection: Connection, statement: Update, values: list[dict[st
     raise PartialMatch
 
 
-def _alone(connection: Connection, positions: Positions, group: Sequence[Alone]) -> list[Any]:
-    return [operation.function(connection, positions) for operation in group]
+def _alone(connection: Connection, ledger: Ledger, group: Sequence[Alone]) -> list[Any]:
+    return [operation.function(connection, ledger) for operation in group]
 
 
-_APPLY: dict[type[Any], Callable[[Connection, Positions, Sequence[Any]], list[Any]]] = {
+_APPLY: dict[type[Any], Callable[[Connection, Ledger, Sequence[Any]], list[Any]]] = {
     Add: _add,
     Claim: _claim,
     Requeue: _requeue,

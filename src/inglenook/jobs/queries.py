@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, func, select
+from typing import Any
+
+from sqlalchemy import Connection, Select, Subquery, bindparam, func, select
 
 from inglenook.jobs.job import FinishedJob, Job, JobId, State
 from inglenook.jobs.rows import finished_from_row, job_from_row
@@ -30,16 +32,17 @@ _queued_jobs = _whole_jobs.where(jobs.c.state == State.queued.value).order_by(
 
 _history_entry = _finished_jobs.where(jobs.c.id == bindparam("job_id"), *_is_history)
 
-_history_part = (
-    select(jobs.c.sequence)
-    .where(*_is_history)
-    .order_by(jobs.c.end_order)
-    .limit(bindparam("at_most"))
-    .offset(bindparam("skipped"))
-    .subquery()
-)
+_part = select(jobs.c.sequence).where(*_is_history).limit(bindparam("at_most"))
+"""Where a part of the history lies is found in the index alone, before any body is read."""
 
-_history = _finished_jobs.join(_history_part, _history_part.c.sequence == jobs.c.sequence).order_by(jobs.c.end_order)
+
+def _entries(part: Subquery) -> Select[Any]:
+    return _finished_jobs.join(part, part.c.sequence == jobs.c.sequence).order_by(jobs.c.end_order)
+
+
+_newest = _entries(_part.order_by(jobs.c.end_order.desc()).subquery())
+
+_from_oldest = _entries(_part.order_by(jobs.c.end_order).offset(bindparam("skipped")).subquery())
 
 _history_count = select(func.count()).select_from(jobs).where(*_is_history)
 
@@ -64,23 +67,18 @@ def history_entry(connection: Connection, job_id: JobId) -> FinishedJob | None:
     return None if row is None else finished_from_row(row)
 
 
-def history_count(connection: Connection, history_limit: int) -> int:
-    return min(history_limit, connection.scalar(_history_count) or 0)
-
-
 def history(connection: Connection, history_limit: int, max_items: int | None, offset: int | None) -> list[FinishedJob]:
     """Finished runs, oldest first; without an offset the newest `max_items` of them.
 
     A negative offset counts as none. What lies beyond the limit but is not trimmed yet stays unseen.
     """
-    stored: int = connection.scalar(_history_count) or 0
-    count = min(stored, history_limit)
-    wanted = count if max_items is None else max(0, min(max_items, count))
-    start = count - wanted if offset is None or offset < 0 else offset
-    part = {"at_most": min(wanted, count - start), "skipped": stored - count + start}
-    if part["at_most"] <= 0:
-        return []
-    return [finished_from_row(row) for row in connection.execute(_history, part)]
+    at_most = history_limit if max_items is None else max(0, min(max_items, history_limit))
+    if offset is None or offset < 0:
+        rows = connection.execute(_newest, {"at_most": at_most})
+    else:
+        unseen = max(0, (connection.scalar(_history_count) or 0) - history_limit)
+        rows = connection.execute(_from_oldest, {"at_most": at_most, "skipped": unseen + offset})
+    return [finished_from_row(row) for row in rows]
 
 
 def next_number(connection: Connection) -> int:

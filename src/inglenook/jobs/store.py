@@ -28,6 +28,7 @@ from inglenook.jobs.job import (
 from inglenook.jobs.operations import Add, Alone, Claim, Requeue
 from inglenook.jobs.readers import Readers
 from inglenook.jobs.rows import body_row, job_row
+from inglenook.jobs.trimming import Trimming
 from inglenook.jobs.writer import Writer
 
 
@@ -62,9 +63,9 @@ class JobStore:
         """url: as SQLAlchemy takes it (`sqlite:////folder/jobs.sqlite`). clock: milliseconds since the epoch."""
         self._clock = clock
         self._history_limit = history_limit
-        database = Database(url)
         age_ms = None if history_age_s is None else round(history_age_s * 1000)
-        self._writer = Writer(database, history_limit=history_limit, history_age_ms=age_ms, clock=clock)
+        database = Database(url)
+        self._writer = Writer(database, Trimming(history_limit, age_ms, clock))
         self._readers = Readers(database)
 
     @classmethod
@@ -132,7 +133,7 @@ class JobStore:
         wanted = None if ids is None else frozenset(ids)
         at_ms = self._clock()
         return self._writer.submit(
-            Alone(lambda connection, positions: upkeep.cancel_queued(connection, positions, wanted, at_ms))
+            Alone(lambda connection, ledger: upkeep.cancel_queued(connection, ledger, wanted, at_ms))
         )
 
     def recover(self, result_of_lost: Callable[[Job], JobResult] | None = None) -> asyncio.Future[list[Job]]:
@@ -145,7 +146,7 @@ class JobStore:
         def give_up(job: Job) -> JobResult:
             return result_of_server_deaths(job, self._clock()) if result_of_lost is None else result_of_lost(job)
 
-        return self._writer.submit(Alone(lambda connection, positions: upkeep.recover(connection, positions, give_up)))
+        return self._writer.submit(Alone(lambda connection, ledger: upkeep.recover(connection, ledger, give_up)))
 
     async def delete_history(self, ids: Collection[JobId]) -> None:
         """Remove finished jobs; ids of others are ignored."""
@@ -155,12 +156,14 @@ class JobStore:
             await self._remove_part(part)
 
     def _remove_part(self, ids: list[JobId]) -> asyncio.Future[int]:
-        return self._writer.submit(Alone(lambda connection, _positions: upkeep.remove_from_history(connection, ids)))
+        return self._writer.submit(
+            Alone(lambda connection, ledger: upkeep.remove_from_history(connection, ledger, ids))
+        )
 
     async def clear_history(self) -> None:
         """Remove every job that has finished by now, a few at a time."""
-        last: int = await self._writer.submit(Alone(lambda connection, _positions: upkeep.last_end_order(connection)))
-        oldest = Alone(lambda connection, _positions: upkeep.remove_oldest_history(connection, last))
+        last: int = await self._writer.submit(Alone(lambda _connection, ledger: ledger.end_order))
+        oldest = Alone(lambda connection, ledger: upkeep.remove_oldest_history(connection, ledger, last))
         while await self._writer.submit(oldest) == upkeep.REMOVED_AT_ONCE:
             pass
 
@@ -181,7 +184,7 @@ class JobStore:
 
     async def history_count(self) -> int:
         """How many finished runs `history` has."""
-        return await self._readers.ask(queries.history_count, self._history_limit)
+        return min(self._history_limit, self._writer.ledger.history)
 
     async def next_number(self) -> int:
         """Where the counter of job numbers goes on; see `queries.next_number`."""
@@ -189,4 +192,5 @@ class JobStore:
 
     async def list_jobs(self, job_filter: JobFilter | None = None, page: Page | None = None) -> JobPage:
         """A page of all stored jobs, in any state unless the filter says otherwise."""
-        return await self._readers.ask(listing.list_jobs, job_filter or JobFilter(), page or Page())
+        by_state = self._writer.ledger.by_state
+        return await self._readers.ask(listing.list_jobs, job_filter or JobFilter(), page or Page(), by_state)

@@ -12,7 +12,8 @@ from dataclasses import replace
 from sqlalchemy import Connection, Select, bindparam, delete, func, select, update
 
 from inglenook.jobs.job import Job, JobId, JobResult, State
-from inglenook.jobs.operations import Finish, Positions, apply
+from inglenook.jobs.ledger import Ledger
+from inglenook.jobs.operations import Finish, apply
 from inglenook.jobs.queries import queued_jobs, running_jobs
 from inglenook.jobs.rows import output_rows, result_row
 from inglenook.jobs.tables import HIGHEST_REMOVED_NUMBER, counters, job_body, job_result, jobs, outputs
@@ -30,16 +31,17 @@ def finish_operation(job_id: JobId, attempt: int, result: JobResult) -> Finish:
     return Finish(job_id, values, result_row(job_id, result), output_rows(job_id, result.outputs))
 
 
-def recover(connection: Connection, positions: Positions, result_of_lost: Callable[[Job], JobResult]) -> list[Job]:
+def recover(connection: Connection, ledger: Ledger, result_of_lost: Callable[[Job], JobResult]) -> list[Job]:
     """Put what was running back into its old place, or fail it after too many deaths; returns all that waits."""
     lost = [job for job in running_jobs(connection) if job.server_deaths >= MAX_SERVER_DEATHS]
     charge_death = {"server_deaths": jobs.c.server_deaths + 1}
     connection.execute(update(jobs).where(jobs.c.state == State.running.value).values(charge_death))
     for job in lost:
         result = result_of_lost(replace(job, server_deaths=job.server_deaths + 1))
-        apply(connection, positions, [finish_operation(job.id, job.attempt, result)])
+        apply(connection, ledger, [finish_operation(job.id, job.attempt, result)])
     back = {"state": State.queued.value, "worker": None, "started_ms": None}
-    connection.execute(update(jobs).where(jobs.c.state == State.running.value).values(back))
+    returned = connection.execute(update(jobs).where(jobs.c.state == State.running.value).values(back)).rowcount
+    ledger.move(State.running, State.queued, returned)
     return queued_jobs(connection)
 
 
@@ -50,9 +52,7 @@ _CANCEL = (
 )
 
 
-def cancel_queued(
-    connection: Connection, positions: Positions, ids: Collection[JobId] | None, now_ms: int
-) -> list[JobId]:
+def cancel_queued(connection: Connection, ledger: Ledger, ids: Collection[JobId] | None, now_ms: int) -> list[JobId]:
     """Cancel jobs that have not started, all of them without ids; returns those it was in time for, in queue order."""
     waiting = (
         select(jobs.c.id, jobs.c.sequence)
@@ -64,7 +64,7 @@ def cancel_queued(
     wanted = None if ids is None else frozenset(ids)
     found = [row for row in connection.execute(waiting) if wanted is None or row.id in wanted]
     if found:
-        orders = positions.take_end_orders(len(found))
+        orders = ledger.take_end_orders(len(found))
         connection.execute(
             _CANCEL,
             [
@@ -72,43 +72,39 @@ def cancel_queued(
                 for row, order in zip(found, orders, strict=True)
             ],
         )
+        ledger.move(State.queued, State.cancelled, len(found))
     return [JobId(row.id) for row in found]
 
 
-def remove_from_history(connection: Connection, ids: Sequence[JobId]) -> int:
+def remove_from_history(connection: Connection, ledger: Ledger, ids: Sequence[JobId]) -> int:
     """Remove finished jobs by id, at most REMOVED_AT_ONCE of them; others are left alone."""
     found = select(jobs.c.sequence).where(jobs.c.in_history.is_(True), jobs.c.id.in_(ids))
-    return _remove(connection, connection.scalars(found).all())
+    return _remove(connection, ledger, connection.scalars(found).all())
 
 
-def remove_oldest_history(connection: Connection, up_to_end_order: int) -> int:
+def remove_oldest_history(connection: Connection, ledger: Ledger, before_end_order: int) -> int:
     """Remove some of the oldest finished jobs; returns how many, fewer than REMOVED_AT_ONCE when none is left."""
-    oldest = _oldest(in_history=True).where(jobs.c.end_order <= up_to_end_order).limit(REMOVED_AT_ONCE)
-    return _remove(connection, [row.sequence for row in connection.execute(oldest)])
+    oldest = _oldest(in_history=True).where(jobs.c.end_order < before_end_order).limit(REMOVED_AT_ONCE)
+    return _remove(connection, ledger, [row.sequence for row in connection.execute(oldest)])
 
 
-def last_end_order(connection: Connection) -> int:
-    """The place of the job that ended last, -1 without any."""
-    last = connection.scalar(select(func.max(jobs.c.end_order)))
-    return -1 if last is None else last
-
-
-def trim(connection: Connection, keep: int, ended_before_ms: int | None) -> int:
+def trim(connection: Connection, ledger: Ledger, keep: int, ended_before_ms: int | None) -> int:
     """Remove some ended jobs beyond the number to keep, or that ended too long ago; returns how many.
 
     Jobs that were cancelled before they ran are counted apart, so that a cleared queue does not push out the history.
     """
     removed = 0
-    for in_history in (True, False):
-        ended = (jobs.c.in_history.is_(in_history), jobs.c.end_order.is_not(None))
-        count: int = connection.scalar(select(func.count()).select_from(jobs).where(*ended)) or 0
+    for in_history, count in ((True, ledger.history), (False, ledger.not_run)):
+        too_many = count - keep
+        if too_many <= 0 and ended_before_ms is None:
+            continue
         oldest = connection.execute(_oldest(in_history).limit(REMOVED_AT_ONCE)).all()
         old = [
             row.sequence
             for place, row in enumerate(oldest)
-            if place < count - keep or (ended_before_ms is not None and row.ended_ms < ended_before_ms)
+            if place < too_many or (ended_before_ms is not None and row.ended_ms < ended_before_ms)
         ]
-        removed += _remove(connection, old)
+        removed += _remove(connection, ledger, old)
     return removed
 
 
@@ -120,10 +116,13 @@ def _oldest(in_history: bool) -> Select[tuple[int, int | None]]:
     )
 
 
-def _remove(connection: Connection, sequences: Sequence[int]) -> int:
+def _remove(connection: Connection, ledger: Ledger, sequences: Sequence[int]) -> int:
     if not sequences:
         return 0
     _remember_highest_number(connection, sequences)
+    counted = select(jobs.c.state, jobs.c.in_history, func.count()).where(jobs.c.sequence.in_(sequences))
+    for state, in_history, count in connection.execute(counted.group_by(jobs.c.state, jobs.c.in_history)):
+        ledger.move(State(state), None, count, in_history=in_history)
     rows = [{"of_sequence": sequence} for sequence in sequences]
     for table in (outputs, job_result, job_body, jobs):
         connection.execute(delete(table).where(table.c.sequence == bindparam("of_sequence")), rows)

@@ -13,26 +13,19 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from inglenook.jobs.database import Database
 from inglenook.jobs.errors import JobRejected, JobStoreClosed, JobStoreError
-from inglenook.jobs.operations import Alone, Finish, Operation, Positions, apply
+from inglenook.jobs.ledger import Ledger, read_ledger
+from inglenook.jobs.operations import Alone, Operation, apply
 from inglenook.jobs.schema import prepare
-from inglenook.jobs.tables import jobs
-from inglenook.jobs.upkeep import trim
+from inglenook.jobs.trimming import Trimming
 
 logger = logging.getLogger(__name__)
 
 LARGEST_BATCH = 256
 """Operations of one transaction at most, so that none waits for long behind others."""
-
-TRIM_AFTER = 64
-"""Ended jobs after which the history is trimmed: counting it costs a scan of an index."""
-
-TRIM_EVERY_S = 600.0
-"""Pause after which an idle store looks for jobs that have become too old."""
 
 _Pair = tuple[Operation, "asyncio.Future[Any]"]
 _Answer = tuple["asyncio.Future[Any]", Any]
@@ -41,8 +34,8 @@ _Answer = tuple["asyncio.Future[Any]", Any]
 class Writer:
     """Commits operations in the order of `submit`. All methods belong to the event loop that called `start`."""
 
-    def __init__(self, database: Database, *, history_limit: int, history_age_ms: int | None, clock: Callable[[], int]):
-        self._thread = _WriterThread(database, history_limit, history_age_ms, clock, self._answered)
+    def __init__(self, database: Database, trimming: Trimming) -> None:
+        self._thread = _WriterThread(database, trimming, self._answered)
         self._waiting: list[_Pair] = []
         self._is_busy = False
         self._is_flush_planned = False
@@ -67,6 +60,11 @@ class Writer:
         await self._idle.wait()
         self._thread.batches.put(None)
         await self._ended
+
+    @property
+    def ledger(self) -> Ledger:
+        """Counts of what is committed; do not change it."""
+        return self._thread.committed
 
     def submit(self, operation: Operation) -> asyncio.Future[Any]:
         """The outcome of an operation, once it is committed. It is committed too when nobody awaits it.
@@ -108,21 +106,13 @@ class Writer:
 class _WriterThread:
     """The side of the writer that touches the database."""
 
-    def __init__(
-        self,
-        database: Database,
-        history_limit: int,
-        history_age_ms: int | None,
-        clock: Callable[[], int],
-        answered: Callable[[list[_Answer]], None],
-    ) -> None:
+    def __init__(self, database: Database, trimming: Trimming, answered: Callable[[list[_Answer]], None]) -> None:
         self.batches: SimpleQueue[list[_Pair] | None] = SimpleQueue()
+        self.committed = Ledger()
+        """A copy of the ledger as of the last commit, for other threads."""
         self._database = database
-        self._history_limit = history_limit
-        self._history_age_ms = history_age_ms
-        self._clock = clock
+        self._trimming = trimming
         self._answered = answered
-        self._ended_jobs = TRIM_AFTER
 
     def start(self, loop: asyncio.AbstractEventLoop, opened: asyncio.Future[None], ended: asyncio.Future[None]) -> None:
         self._loop = loop
@@ -147,7 +137,9 @@ class _WriterThread:
         self._connection = self._database.connect_writer()
         try:
             prepare(self._connection, self._database.name)
-            self._positions = _next_positions(self._connection)
+            self._ledger = read_ledger(self._connection)
+            self._connection.commit()
+            self.committed = self._ledger.copy()
         except DBAPIError as error:
             self._connection.close()
             raise self._database.translated(error) from error
@@ -162,35 +154,30 @@ class _WriterThread:
             logger.warning("the event loop ended before the job store was closed")
 
     def _next_batch(self) -> list[_Pair] | None:
-        """The next batch; trims the history as long as none is there and there is something to trim."""
+        """The next batch; removes old jobs in between."""
         while True:
             try:
-                return self.batches.get(timeout=0 if self._ended_jobs >= TRIM_AFTER else TRIM_EVERY_S)
+                return self.batches.get(timeout=self._trimming.delay_s(self._ledger))
             except Empty:
-                self._trim()
-
-    def _trim(self) -> None:
-        oldest_ms = None if self._history_age_ms is None else self._clock() - self._history_age_ms
-        trimming = Alone(lambda connection, _positions: trim(connection, self._history_limit, oldest_ms))
-        (removed,) = self._outcomes([trimming])
-        if isinstance(removed, BaseException):
-            logger.error("old jobs could not be removed: %s", removed)
-        if removed == 0 or isinstance(removed, BaseException):
-            self._ended_jobs = 0
+                (outcome,) = self._outcomes([self._trimming.removal()])
+                self._trimming.removed(outcome)
 
     def _commit(self, batch: list[_Pair]) -> list[_Answer]:
         outcomes = self._outcomes([operation for operation, _future in batch])
-        self._ended_jobs += sum(isinstance(operation, Finish | Alone) for operation, _future in batch)
         return [(future, outcome) for (_operation, future), outcome in zip(batch, outcomes, strict=True)]
 
     def _outcomes(self, operations: Sequence[Operation]) -> list[Any]:
         """What each operation gave, or the error it ran into; a batch that fails is split until one stands alone."""
         try:
             with self._connection.begin():
-                return apply(self._connection, self._positions, operations)
+                outcomes = apply(self._connection, self._ledger, operations)
         except Exception as error:
+            self._ledger = self.committed.copy()
             if len(operations) == 1:
                 return [self._answer_for(error, operations[0])]
+        else:
+            self.committed = self._ledger.copy()
+            return outcomes
         middle = len(operations) // 2
         return self._outcomes(operations[:middle]) + self._outcomes(operations[middle:])
 
@@ -207,11 +194,3 @@ class _WriterThread:
             rejected.__cause__ = error
             return rejected
         return error
-
-
-def _next_positions(connection: Connection) -> Positions:
-    sequence, end_order = connection.execute(select(func.max(jobs.c.sequence), func.max(jobs.c.end_order))).one()
-    connection.commit()
-    return Positions(
-        sequence=0 if sequence is None else sequence + 1, end_order=0 if end_order is None else end_order + 1
-    )

@@ -62,7 +62,7 @@ class EngineRuntime:
             pid=psutil.Process().pid,
             documents={class_type: documents[class_type] for class_type in self._implementations},
             devices=self._devices(),
-            versions={"torch": torch.__version__},
+            versions={"torch": str(torch.__version__)},
             import_seconds=import_seconds,
         )
 

@@ -1,0 +1,125 @@
+"""Runs the server: uvicorn as we want it, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from inglenook.api.app import create_app
+from inglenook.api.deps import Services
+from inglenook.api.services import open_services
+from inglenook.errors import SettingsError
+from inglenook.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_SOCKET_LIMIT_BYTES = 16 << 20
+"""Largest message that a client may send on its socket."""
+_CLOSE_REQUESTS_S = 5
+"""How long open requests and sockets may take to end, once the server stops."""
+
+
+def bind(settings: Settings) -> list[socket.socket]:
+    """Return listening sockets for every address of `settings.host`. Raises SettingsError for one that is in use."""
+    sockets: list[socket.socket] = []
+    port = settings.port
+    try:
+        for host in (part.strip() for part in settings.host.split(",")):
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            listener = socket.socket(family, socket.SOCK_STREAM)
+            sockets.append(listener)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listener.bind((host, port))
+            listener.listen(2048)
+            port = listener.getsockname()[1]
+    except OSError as error:
+        for listener in sockets:
+            listener.close()
+        raise SettingsError(f"cannot listen on {host} port {port}: {error.strerror or error}") from error
+    return sockets
+
+
+def serve(settings: Settings, on_ready: Callable[[str], None] = lambda url: None) -> None:
+    """Run a server until SIGTERM or SIGINT; `on_ready` gets its URL once it answers.
+
+    Raises SettingsError when an address is taken, JobStoreError and DataFolderLocked when the data folder cannot be used.
+    """
+    listeners = bind(settings)
+    # uvloop, where it is installed
+    factory = uvicorn.Config(lambda: None, log_config=None).get_loop_factory()
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(_serve(settings, listeners, on_ready))
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: a running job may end while its client's socket is still open."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _serve(settings: Settings, listeners: list[socket.socket], on_ready: Callable[[str], None]) -> None:
+    async with open_services(settings) as services:
+        server = _Server(
+            uvicorn.Config(
+                create_app(services),
+                lifespan="off",
+                ws="websockets-sansio",
+                ws_max_size=_SOCKET_LIMIT_BYTES,
+                ws_ping_interval=None,
+                ws_per_message_deflate=False,
+                access_log=False,
+                log_config=None,
+                proxy_headers=False,
+                server_header=False,
+                timeout_graceful_shutdown=_CLOSE_REQUESTS_S,
+                timeout_keep_alive=75,
+            )
+        )
+        serving = asyncio.create_task(server.serve(sockets=listeners))
+        stopping = asyncio.create_task(_stop_on_signal(services, server))
+        while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn tells it by this flag only
+            await asyncio.sleep(0.005)
+        on_ready(_url(listeners[0]))
+        try:
+            await serving
+        finally:
+            stopping.cancel()
+
+
+async def _stop_on_signal(services: Services, server: uvicorn.Server) -> None:
+    """First signal: finish what runs, then stop. Second signal: stop now."""
+    signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, signals.put_nowait, number)
+        except NotImplementedError:  # Windows: the handler runs in the main thread, between bytecodes
+            signal.signal(
+                number, lambda caught, _: loop.call_soon_threadsafe(signals.put_nowait, signal.Signals(caught))
+            )
+    logger.info("stopping: %s", (await signals.get()).name)
+    closing = asyncio.create_task(services.dispatcher.close(services.settings.shutdown_grace_s))
+    again = asyncio.create_task(signals.get())
+    await asyncio.wait((closing, again), return_when=asyncio.FIRST_COMPLETED)
+    if not closing.done():
+        services.dispatcher.hurry()
+        server.force_exit = True
+        await closing
+    again.cancel()
+    server.should_exit = True
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{shown}:{port}"

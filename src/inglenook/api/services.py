@@ -1,0 +1,86 @@
+"""Builds what a server is made of: store, folders, catalog, workers, dispatcher, sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import orjson
+
+from inglenook.api.comfy import system
+from inglenook.api.comfy.sockets import SocketHub
+from inglenook.api.deps import Services
+from inglenook.dispatch.bus import Bus
+from inglenook.dispatch.catalogs import Catalogs
+from inglenook.dispatch.dispatcher import Dispatcher
+from inglenook.jobs import DataFolderLock, Job, JobStore
+from inglenook.media.attempts import discard_files, forget_all
+from inglenook.media.folders import Folders
+from inglenook.settings import Settings
+from inglenook.workers.device import DeviceWorker
+from inglenook.workers.worker import Worker
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Open the store, start the workers; close all of it in the reverse order.
+
+    Raises DataFolderLocked when another server uses the data folder, JobStoreError when its database cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+        yield await _build(settings, stack)
+
+
+async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
+    settings.data_folder.mkdir(parents=True, exist_ok=True)
+    stack.enter_context(DataFolderLock(settings.data_folder))
+    folders = Folders.from_settings(settings)
+    await asyncio.to_thread(shutil.rmtree, settings.temp_folder, ignore_errors=True)
+    folders.create()
+    store = await stack.enter_async_context(
+        JobStore.open(
+            settings.database_url or f"sqlite:///{settings.data_folder / 'jobs.sqlite'}",
+            history_limit=settings.history_limit,
+            history_age_s=None if settings.history_days is None else settings.history_days * 86400,
+        )
+    )
+    catalogs = Catalogs(folders, settings.data_folder / "catalog.json")
+    bus = Bus()
+    dispatcher = Dispatcher(
+        store,
+        bus,
+        [_local_worker(settings)],
+        queue_limit=settings.queue_limit,
+        job_timeout_s=settings.job_timeout_s,
+        on_worker_ready=lambda worker: _learn(catalogs, worker),
+        discard_attempt=lambda job_id: discard_files(settings.data_folder, job_id),
+    )
+    hub = SocketHub(dispatcher, store, system.features(settings))
+    bus.join(hub)
+    stack.push_async_callback(dispatcher.close, settings.shutdown_grace_s)
+    await dispatcher.recover(_class_types)
+    forget_all(settings.data_folder)
+    await dispatcher.start()
+    return Services(settings, store, folders, catalogs, dispatcher, hub)
+
+
+def _local_worker(settings: Settings) -> DeviceWorker:
+    limit = settings.worker_memory_limit_gb
+    return DeviceWorker(
+        "local",
+        settings.model_dump_json().encode(),
+        device="cpu" if settings.cpu else "auto",
+        interrupt_grace_s=settings.interrupt_grace_s,
+        memory_limit_bytes=None if limit is None else round(limit * (1 << 30)),
+    )
+
+
+def _learn(catalogs: Catalogs, worker: Worker) -> None:
+    if worker.documents is not None:
+        catalogs.update(worker.documents)
+
+
+def _class_types(job: Job) -> frozenset[str]:
+    return frozenset(node["class_type"] for node in orjson.loads(job.graph).values())

@@ -1,0 +1,158 @@
+"""A whole server in a process of its own, for tests that need real sockets and the real device process."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import httpx
+from websockets.sync.client import connect
+
+SOURCE = Path(__file__).parent.parent.parent / "src"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class LiveServer:
+    """Starts `inglenook serve` on a base folder; `url` answers once `start` returns."""
+
+    def __init__(self, base: Path, *options: str) -> None:
+        self.base = base
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._options = options
+        self._log = base / "server.log"
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> LiveServer:
+        self.base.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "inglenook", "serve", "--port", str(self.port), "--cpu"]
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, "--base-directory", str(self.base), *self._options],
+                env={**os.environ, "PYTHONPATH": str(SOURCE)},
+                stdout=log,
+                stderr=log,
+            )
+        self.until(lambda: self.get("/system_stats").status_code == 200)
+        return self
+
+    def until(self, condition, timeout_s=60.0):
+        """Wait for something to become true; a connection that fails counts as not yet."""
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
+            assert self.process is None or self.process.poll() is None, self.log
+            with contextlib.suppress(httpx.TransportError):
+                if found := condition():
+                    return found
+            time.sleep(0.02)
+        raise TimeoutError(self.log)
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")[-4000:]
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(how)
+        code = self.process.wait(40)
+        self.process = None
+        return code
+
+    # -- the API, as a client uses it ----------------------------------------------------------------------------------
+
+    def get(self, path, **options):
+        return httpx.get(self.url + path, timeout=30, **options)
+
+    def post(self, path, body=None, **options):
+        if body is not None:
+            options["content"] = body if isinstance(body, (bytes, str)) else json.dumps(body)
+        return httpx.post(self.url + path, timeout=30, **options)
+
+    def submit(self, graph, **fields):
+        reply = self.post("/prompt", {"prompt": graph, **fields})
+        assert reply.status_code == 200, reply.text
+        return reply.json()["prompt_id"]
+
+    def wait(self, prompt_id, timeout_s=120.0):
+        """Return the history entry of a job once it has ended."""
+        return self.until(lambda: self.get(f"/history/{prompt_id}").json().get(prompt_id), timeout_s)
+
+    def run(self, graph, **fields):
+        return self.wait(self.submit(graph, **fields))
+
+    def socket(self, client_id=None):
+        query = "" if client_id is None else f"?clientId={client_id}"
+        return connect(f"ws://127.0.0.1:{self.port}/ws{query}", max_size=None, open_timeout=30)
+
+
+def read_until(websocket, condition, timeout_s=60.0):
+    """Return all messages (JSON parsed, binary as bytes) up to the first that fulfils the condition."""
+    seen = []
+    end = time.monotonic() + timeout_s
+    while True:
+        raw = websocket.recv(timeout=max(0.01, end - time.monotonic()))
+        message = raw if isinstance(raw, bytes) else json.loads(raw)
+        seen.append(message)
+        if condition(message):
+            return seen
+
+
+def is_left(prompt_id):
+    """A condition for `read_until`: the job is over and out of the queue."""
+
+    def check(message):
+        return (
+            isinstance(message, dict)
+            and message["type"] == "executing"
+            and message["data"].get("node", "") is None
+            and message["data"].get("prompt_id") == prompt_id
+        )
+
+    return check
+
+
+def new_id() -> str:
+    return uuid.uuid4().hex
+
+
+def picture_graph(color=0, *, sink="PreviewImage", size=64, **sink_inputs):
+    """EmptyImage into a saving node."""
+    return {
+        "1": {
+            "class_type": "EmptyImage",
+            "inputs": {"width": size, "height": size, "batch_size": 1, "color": color},
+        },
+        "2": {"class_type": sink, "inputs": {"images": ["1", 0], **sink_inputs}},
+    }
+
+
+def blocking_graph(color=0, *, nodes=400, side=512):
+    """Some seconds of work in short nodes, so that it can be interrupted between them."""
+    graph = {
+        "0": {"class_type": "EmptyImage", "inputs": {"width": side, "height": side, "batch_size": 1, "color": color}}
+    }
+    for index in range(1, nodes + 1):
+        graph[str(index)] = {
+            "class_type": "ImageScale",
+            "inputs": {
+                "image": [str(index - 1), 0],
+                "upscale_method": "bicubic",
+                "width": side + index % 2 * 8,
+                "height": side,
+                "crop": "disabled",
+            },
+        }
+    graph["out"] = {"class_type": "PreviewImage", "inputs": {"images": [str(nodes), 0]}}
+    return graph
