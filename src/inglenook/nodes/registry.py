@@ -24,10 +24,17 @@ from inglenook.nodes.interfaces import builtin_interfaces
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 TOPICS: tuple[str, ...] = (
+    "conditioning",
+    "custom_sampling",
     "image",
     "image_batch",
     "image_size",
+    "latent",
+    "loaders",
     "mask",
+    "model_sampling",
+    "sampling",
+    "vae",
 )
 """Modules of this package that hold nodes."""
 

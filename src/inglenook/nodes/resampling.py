@@ -18,7 +18,7 @@ def resize(samples: Tensor, width: int, height: int, method: str, crop: str = "d
     crop: `center` first cuts the sides off so that the aspect ratio stays.
     """
     if crop == "center":
-        samples = _cut_to_aspect(samples, width, height)
+        samples = cut_to_aspect(samples, width, height)
     if method == "lanczos":
         return _lanczos(samples, width, height)
     return F.interpolate(samples, size=(height, width), mode=method)
@@ -29,7 +29,8 @@ def resize_images(images: Tensor, width: int, height: int, method: str, crop: st
     return resize(images.movedim(-1, 1), width, height, method, crop).movedim(1, -1)
 
 
-def _cut_to_aspect(samples: Tensor, width: int, height: int) -> Tensor:
+def cut_to_aspect(samples: Tensor, width: int, height: int) -> Tensor:
+    """Cut the sides off, so that the aspect ratio is that of `width` and `height`."""
     old_height, old_width = samples.shape[-2:]
     old_aspect, new_aspect = old_width / old_height, width / height
     x = round((old_width - old_width * (new_aspect / old_aspect)) / 2) if old_aspect > new_aspect else 0
