@@ -1,0 +1,1 @@
+"""Generated from `_sync` by `scripts/unasync.py`: edit that."""
