@@ -24,13 +24,20 @@ from inglenook.nodes.interfaces import builtin_interfaces
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 TOPICS: tuple[str, ...] = (
+    "compositing",
     "conditioning",
     "custom_sampling",
+)
     "image",
     "image_batch",
+    "image_effects",
     "image_size",
+<<<<<<< HEAD
     "latent",
     "loaders",
+=======
+    "image_transform",
+>>>>>>> 448dfdf (Add compositing, transforms and effects on pictures)
     "mask",
     "model_sampling",
     "sampling",
