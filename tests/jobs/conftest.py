@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import os
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
 
 from inglenook.jobs import Job, JobId, JobResult, JobStore, State
 
@@ -28,12 +31,31 @@ def clock() -> Clock:
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
+    """An empty SQLite database."""
     return f"sqlite:///{tmp_path / 'jobs.sqlite'}"
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of each kind; PostgreSQL only where INGLENOOK_TEST_POSTGRESQL names a server."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'jobs.sqlite'}"
+        return
+    server = os.environ.get("INGLENOOK_TEST_POSTGRESQL")
+    if not server:
+        pytest.skip("INGLENOOK_TEST_POSTGRESQL (an SQLAlchemy URL) is not set")
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    name = f"inglenook_{uuid.uuid4().hex}"
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        yield engine.url.set(database=name).render_as_string(hide_password=False)
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    engine.dispose()
+
+
 @pytest.fixture
-async def store(url: str, clock: Clock) -> AsyncIterator[JobStore]:
-    async with JobStore.open(url, clock=clock) as store:
+async def store(any_url: str, clock: Clock) -> AsyncIterator[JobStore]:
+    async with JobStore.open(any_url, clock=clock) as store:
         yield store
 
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from inglenook.jobs import Added, Job, JobId, JobResult, JobStore, JobStoreFull
 from inglenook.jobs.operations import Alone
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncIterator[JobStore]:
+    async with JobStore.open(url) as store:
+        yield store
 
 
 @pytest.fixture

@@ -110,8 +110,8 @@ async def test_clearing_many_entries_spares_what_waits_and_runs(
     assert {job.job.id for job in (await store.list_jobs()).jobs} == {"waiting", "running"}
 
 
-async def test_history_never_shows_more_than_its_limit(url: str, finish_jobs: Callable[..., Any]) -> None:
-    async with JobStore.open(url, history_limit=3) as store:
+async def test_history_never_shows_more_than_its_limit(any_url: str, finish_jobs: Callable[..., Any]) -> None:
+    async with JobStore.open(any_url, history_limit=3) as store:
         await finish_jobs(store, *"abcde")
         assert letters(await store.history()) == "cde"
         assert letters(await store.history(2)) == "de"
@@ -130,9 +130,11 @@ async def settle(store: JobStore, expected: set[str]) -> None:
             pass
 
 
-async def test_jobs_beyond_the_limit_are_removed(url: str, finish_jobs: Callable[..., Any], make_job: MakeJob) -> None:
+async def test_jobs_beyond_the_limit_are_removed(
+    any_url: str, finish_jobs: Callable[..., Any], make_job: MakeJob
+) -> None:
     ids = [f"{index:04}" for index in range(700)]
-    async with JobStore.open(url, history_limit=20) as store:
+    async with JobStore.open(any_url, history_limit=20) as store:
         await store.add(make_job("waiting"))
         await store.add(make_job("running"))
         await store.claim(JobId("running"), "cpu", 1)
@@ -142,20 +144,20 @@ async def test_jobs_beyond_the_limit_are_removed(url: str, finish_jobs: Callable
 
 
 async def test_clearing_the_queue_does_not_push_out_the_history(
-    url: str, finish_jobs: Callable[..., Any], make_job: MakeJob
+    any_url: str, finish_jobs: Callable[..., Any], make_job: MakeJob
 ) -> None:
-    async with JobStore.open(url, history_limit=2) as store:
+    async with JobStore.open(any_url, history_limit=2) as store:
         await finish_jobs(store, *"abc")
         for number in range(5):
             await store.add(make_job(f"cancelled {number}", number))
         await store.cancel_queued()
-    async with JobStore.open(url, history_limit=2) as store:
+    async with JobStore.open(any_url, history_limit=2) as store:
         await settle(store, {"b", "c", "cancelled 3", "cancelled 4"})
 
 
-async def test_old_jobs_are_removed(url: str, clock: Any, finish_jobs: Callable[..., Any]) -> None:
-    async with JobStore.open(url, clock=clock) as store:
+async def test_old_jobs_are_removed(any_url: str, clock: Any, finish_jobs: Callable[..., Any]) -> None:
+    async with JobStore.open(any_url, clock=clock) as store:
         await finish_jobs(store, "old", ended_ms=clock.now - 60_001)
         await finish_jobs(store, "young", ended_ms=clock.now - 59_999)
-    async with JobStore.open(url, history_age_s=60, clock=clock) as store:
+    async with JobStore.open(any_url, history_age_s=60, clock=clock) as store:
         await settle(store, {"young"})

@@ -119,6 +119,12 @@ def test_store_in_memory_is_refused(url: str) -> None:
         JobStore.open(url)
 
 
+@pytest.mark.parametrize("url", ["no url", "", "nosuchdb://host/name"])
+async def test_url_that_names_no_database_is_refused(url: str) -> None:
+    with pytest.raises(JobStoreUnusable, match="sqlite"):
+        await JobStore.open(url).start()
+
+
 async def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(JobStoreUnusable, match="file/folder"):

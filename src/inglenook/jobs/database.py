@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
-from sqlalchemy import Connection, create_engine, make_url
+from sqlalchemy import Connection, create_engine, func, make_url, select
 from sqlalchemy.engine import URL, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
 from inglenook.jobs.errors import JobStoreError, JobStoreFull, JobStoreUnusable
@@ -18,12 +19,23 @@ BUSY_TIMEOUT_S = 10.0
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 """Size to which the write-ahead log is cut back after a burst."""
 
+_ADVISORY_LOCK = 0x696E676C
+"""Key of the lock that a server holds on a PostgreSQL database: the letters `ingl`."""
+
+_LOCK_TIMEOUT_S = 5.0
+"""How long PostgreSQL may take to notice that the server before is gone."""
+
 
 class Database:
     """One database and how to connect to it. A connection belongs to the thread that opens it."""
 
     def __init__(self, url: str) -> None:
-        self.url: URL = make_url(url)
+        try:
+            self.url: URL = make_url(url)
+        except ArgumentError as error:
+            raise JobStoreUnusable(url, "it is not a database URL such as sqlite:////folder/jobs.sqlite") from error
+        if self.url.drivername in ("postgres", "postgresql"):
+            self.url = self.url.set(drivername="postgresql+psycopg")
         self._is_sqlite = self.url.get_backend_name() == "sqlite"
         if self._is_sqlite and self.url.database in (None, "", ":memory:"):
             raise JobStoreUnusable(url, "a job store in memory is not durable; give it a file")
@@ -39,7 +51,7 @@ class Database:
         Raises JobStoreUnusable.
         """
         if not self._is_sqlite:
-            return self._connect(self._engine())
+            return self._locked(self._connect(self._engine()))
         try:
             Path(self.name).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -61,13 +73,31 @@ class Database:
 
     def _engine(self, **sqlite_arguments: str | None) -> Engine:
         arguments = {"timeout": BUSY_TIMEOUT_S, **sqlite_arguments} if self._is_sqlite else {}
-        return create_engine(self.url, poolclass=NullPool, connect_args=arguments)
+        try:
+            return create_engine(self.url, poolclass=NullPool, connect_args=arguments)
+        except NoSuchModuleError as error:
+            raise JobStoreUnusable(self.name, "use sqlite or postgresql") from error
+        except ModuleNotFoundError as error:
+            reason = f"{error}; install inglenook[postgres] for PostgreSQL"
+            raise JobStoreUnusable(self.name, reason) from error
 
     def _connect(self, engine: Engine) -> Connection:
         try:
             return engine.connect()
         except DBAPIError as error:
             raise JobStoreUnusable(self.name, str(error.orig)) from error
+
+    def _locked(self, connection: Connection) -> Connection:
+        """Keep a second server from this database; a file is guarded by the lock on its folder."""
+        if connection.dialect.name == "postgresql":
+            deadline_s = time.monotonic() + _LOCK_TIMEOUT_S
+            while not connection.scalar(select(func.pg_try_advisory_lock(_ADVISORY_LOCK))):
+                if time.monotonic() > deadline_s:
+                    connection.close()
+                    raise JobStoreUnusable(self.name, "another inglenook server uses it")
+                time.sleep(0.1)
+            connection.commit()
+        return connection
 
     def _set_up(self, connection: Connection, *statements: str) -> Connection:
         try:

@@ -31,7 +31,7 @@ def list_jobs(connection: Connection, job_filter: JobFilter, page: Page, by_stat
         rows = list(connection.execute(whole.order_by(*_order(page, _SORT_COLUMN[page.sort], jobs.c.sequence))))
     if not conditions:
         total = sum(by_state[state] for state in _states(job_filter))
-    elif rows and (page.limit is None or len(rows) < page.limit):
+    elif (rows or page.offset == 0) and (page.limit is None or len(rows) < page.limit):
         total = page.offset + len(rows)
     else:
         total = _count(connection, job_filter, conditions)

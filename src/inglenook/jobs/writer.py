@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from inglenook.jobs.database import Database
 from inglenook.jobs.errors import JobRejected, JobStoreClosed, JobStoreError
@@ -182,13 +182,17 @@ class _WriterThread:
         return self._outcomes(operations[:middle]) + self._outcomes(operations[middle:])
 
     def _answer_for(self, error: Exception, operation: Operation) -> Exception:
+        job_id = "" if isinstance(operation, Alone) else operation.job_id
+        if isinstance(error, DataError | IntegrityError):
+            rejected = JobRejected(job_id, str(error.orig))
+            rejected.__cause__ = error
+            return rejected
         if isinstance(error, DBAPIError):
             translated = self._database.translated(error)
             translated.__cause__ = error
             return translated
         if isinstance(error, JobStoreError):
             return error
-        job_id = "" if isinstance(operation, Alone) else operation.job_id
         if isinstance(error, StatementError | UnicodeError | OverflowError | ValueError | TypeError):
             rejected = JobRejected(job_id, str(error))
             rejected.__cause__ = error
