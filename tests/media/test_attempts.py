@@ -28,7 +28,7 @@ def test_files_of_the_attempt_go_and_others_stay(tmp_path, data_folder):
     write(out, "mine", "a.png")
     write(out, "mine", "b.png")
     write(out, "yours", "c.png")
-    assert sorted(path.name for path in discard_files(data_folder, "mine")) == ["a.png", "b.png"]
+    assert sorted(path.name for path in discard_files(data_folder, ["mine"])) == ["a.png", "b.png"]
     assert [path.name for path in out.iterdir()] == ["c.png"]
 
 
@@ -37,7 +37,7 @@ def test_a_file_that_took_the_name_later_stays(tmp_path, data_folder):
     write(out, "mine", "a.png")
     keep = (out / "a.png").rename(tmp_path / "elsewhere")  # so that its inode stays in use
     (out / "a.png").write_bytes(b"somebody's")
-    assert discard_files(data_folder, "mine") == []
+    assert discard_files(data_folder, ["mine"]) == []
     assert (out / "a.png").read_bytes() == b"somebody's"
     assert keep.exists()
 
@@ -48,11 +48,11 @@ def test_a_torn_last_line_is_passed_over(tmp_path, data_folder):
     (journal,) = (data_folder / "attempts").iterdir()
     with journal.open("ab") as file:
         file.write(b'["mine", "/half')
-    assert len(discard_files(data_folder, "mine")) == 1
+    assert len(discard_files(data_folder, ["mine"])) == 1
 
 
 def test_forgotten_attempts_remove_nothing(tmp_path, data_folder):
     write(tmp_path / "out", "mine", "a.png")
     forget_all(data_folder)
-    assert discard_files(data_folder, "mine") == []
+    assert discard_files(data_folder, ["mine"]) == []
     assert (tmp_path / "out" / "a.png").exists()

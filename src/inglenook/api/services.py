@@ -55,7 +55,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         queue_limit=settings.queue_limit,
         job_timeout_s=settings.job_timeout_s,
         on_worker_ready=lambda worker: _learn(catalogs, worker),
-        discard_attempt=lambda job_id: discard_files(settings.data_folder, job_id),
+        discard_attempts=lambda job_ids: discard_files(settings.data_folder, job_ids),
     )
     hub = SocketHub(dispatcher, store, system.features(settings))
     bus.join(hub)

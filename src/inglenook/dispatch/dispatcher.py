@@ -11,9 +11,9 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -24,13 +24,15 @@ from inglenook.dispatch.run import END_EVENTS, Run
 from inglenook.dispatch.waiting import WaitingRuns
 from inglenook.engine.events import AnyEvent, Failed, Interrupted, NodeRef, Started, Succeeded
 from inglenook.errors import JobError
-from inglenook.jobs import Added, AddOutcome, Job, JobId, JobResult, JobStore, State
+from inglenook.jobs import Added, AddOutcome, Job, JobId, JobResult, JobStore, JobStoreFull, State
 from inglenook.workers.worker import Cause, Death, Request, Worker, WorkerListener, WorkerState
 
 logger = logging.getLogger(__name__)
 
 REPLAY_S = 60.0
 """How long after its end a run is kept for sockets that come late."""
+_CLAIM_AFTER_S = 0.02
+_DISK_FULL_PAUSE_S = 1.0
 MAX_WORKER_DEATHS = 1
 """A job whose worker dies more often than this fails."""
 
@@ -51,10 +53,13 @@ class ShuttingDown(JobError):
 
 
 @dataclass(slots=True)
-class _Lane:
-    """What one worker's runs have told, waiting for the commit of an end before it."""
+class _Told:
+    """Events of a run that wait for their turn on the bus; an end waits for its commit too."""
 
-    items: deque[tuple[Run, Sequence[AnyEvent], asyncio.Future[bool] | None]] = field(default_factory=deque)
+    run: Run
+    events: Sequence[AnyEvent]
+    is_end: bool
+    is_committed: bool = False
 
 
 class Dispatcher(WorkerListener):
@@ -69,24 +74,25 @@ class Dispatcher(WorkerListener):
         queue_limit: int = 10_000,
         job_timeout_s: float | None = None,
         on_worker_ready: Callable[[Worker], None] = lambda worker: None,
-        discard_attempt: Callable[[str], object] = lambda job_id: None,
+        discard_attempts: Callable[[Collection[str]], object] = lambda job_ids: None,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        """discard_attempt removes the files that an attempt at a job wrote, before the next attempt."""
+        """discard_attempts removes the files that attempts at these jobs wrote, before the next attempt."""
         self.workers = list(workers)
         self._store = store
         self._bus = bus
         self._queue_limit = queue_limit
         self._job_timeout_s = job_timeout_s
         self._on_worker_ready = on_worker_ready
-        self._discard_attempt = discard_attempt
+        self._discard_attempts = discard_attempts
         self._clock_ms = clock_ms
         self._waiting = WaitingRuns()
         self._accepting: dict[str, Run] = {}
         self._running: dict[str, Run] = {}
         self._ended: dict[str, Run] = {}
         self._by_client: dict[str, dict[str, Run]] = {}
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[str, deque[_Told]] = {}
+        """Per worker: what its runs have told and the bus has not heard yet."""
         self._tasks: set[asyncio.Task[Any]] = set()
         self._is_paused = False
         self._is_closing = False
@@ -98,9 +104,9 @@ class Dispatcher(WorkerListener):
 
     async def recover(self, class_types_of: Callable[[Job], frozenset[str]]) -> None:
         """Queue what the store holds from before; what a dead attempt wrote is removed."""
-        for job in await self._store.recover():
-            if job.attempt:
-                self._discard_attempt(job.id)
+        jobs = await self._store.recover()
+        self._discard_attempts([job.id for job in jobs])
+        for job in jobs:
             self._waiting.add(Run(job, class_types_of(job)))
         self._number = int(await self._store.next_number())
         if self._waiting:
@@ -122,12 +128,14 @@ class Dispatcher(WorkerListener):
             with suppress(TimeoutError):
                 async with asyncio.timeout(grace_s):
                     await self._idle.wait()
-        left = list(self._running.values())
-        self._running.clear()
+        left = [run for run in self._running.values() if run.end is None]
+        for run in left:
+            self._claim(run)
+            del self._running[run.job.id]
         await asyncio.gather(*(worker.close() for worker in self.workers))
         for run in left:
             if await self._store.requeue(run.job.id, run.job.attempt, count="none"):
-                self._discard_attempt(run.job.id)
+                self._discard_attempts([run.job.id])
         if self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -241,16 +249,25 @@ class Dispatcher(WorkerListener):
         self._running[job.id] = run
         if job.client_id is not None:
             self._by_client.setdefault(job.client_id, {})[job.id] = run
-        # Not awaited: the writer keeps the order, and a local worker dies with this process.
-        self._own(self._claim(job))
+        run.claim_timer = asyncio.get_running_loop().call_later(_CLAIM_AFTER_S, self._claim, run)
         worker.execute(
             Request(job.id, job.attempt, job.graph, job.targets, {**job.extra_data, **run.secrets}, job.timeout_s)
         )
         self._bus.queue_changed(self.remaining, run)
 
-    async def _claim(self, job: Job) -> None:
-        if not await self._store.claim(job.id, job.worker or "", job.attempt):
-            logger.error("job %s could not be claimed for attempt %d", job.id, job.attempt)
+    def _claim(self, run: Run) -> None:
+        """Write down who runs the job, if that has not been done.
+
+        Not awaited, since the writer keeps the order and a local worker dies with this process; and not at once: most
+        short jobs end before, and then claim and end are one commit.
+        """
+        if run.claim_timer is None:
+            return
+        run.claim_timer.cancel()
+        run.claim_timer = None
+        job = run.job
+        future = self._store.claim(job.id, job.worker or "", job.attempt, started_ms=job.started_ms)
+        future.add_done_callback(lambda done: _log_unclaimed(job, done))
 
     # -- a worker speaks -----------------------------------------------------------------------------------------------
 
@@ -264,33 +281,29 @@ class Dispatcher(WorkerListener):
             return
         events = self._explain(run, events)
         run.record(events)
-        commit: asyncio.Future[bool] | None = None
-        if isinstance(events[-1], END_EVENTS):
-            commit = self._own(self._finish(run))
-            commit.add_done_callback(lambda _: self._drain(worker.name))
-        lane = self._lanes.setdefault(worker.name, _Lane())
-        lane.items.append((run, events, commit))
+        told = _Told(run, events, is_end=isinstance(events[-1], END_EVENTS))
+        self._lanes.setdefault(worker.name, deque()).append(told)
+        if told.is_end:
+            self._finish(told, worker.name)
         self._drain(worker.name)
-        if commit is not None:
+        if told.is_end:
             self.wake()
 
     def _drain(self, worker_name: str) -> None:
         """Tell the bus what may be told: everything up to an end that is not committed yet."""
-        items = self._lanes[worker_name].items
-        while items:
-            run, events, commit = items[0]
-            if commit is None:
-                self._bus.run_events(run, events)
-            elif not commit.done():
-                if len(events) > 1:
-                    self._bus.run_events(run, events[:-1])
-                    items[0] = (run, events[-1:], commit)
+        lane = self._lanes[worker_name]
+        while lane:
+            told = lane[0]
+            if told.is_end and not told.is_committed:
+                if len(told.events) > 1:
+                    self._bus.run_events(told.run, told.events[:-1])
+                    told.events = told.events[-1:]
                 return
-            else:
-                run.is_committed = True
-                self._bus.run_events(run, events)
-                self._left(run)
-            items.popleft()
+            lane.popleft()
+            told.run.is_committed = told.is_end
+            self._bus.run_events(told.run, told.events)
+            if told.is_end:
+                self._left(told.run)
 
     def _left(self, run: Run) -> None:
         self._running.pop(run.job.id, None)
@@ -311,12 +324,14 @@ class Dispatcher(WorkerListener):
             if not runs:
                 del self._by_client[client_id]
 
-    async def _finish(self, run: Run) -> bool:
-        """Record the end of a run."""
+    def _finish(self, told: _Told, worker_name: str) -> None:
+        """Record the end of a run; the bus hears of it once that is committed."""
+        run = told.run
         end = run.end
         assert end is not None
         state = self._end_state(run)
-        result = JobResult(
+        run.job = replace(run.job, state=state, ended_ms=end.time_ms)
+        run.result = JobResult(
             state=state,
             ended_ms=end.time_ms,
             outputs=end.outputs,
@@ -324,9 +339,29 @@ class Dispatcher(WorkerListener):
             messages=run.kept_messages(),
             error={"node_id": end.node_id, "message": end.message.strip()} if isinstance(end, Failed) else None,
         )
-        run.job = replace(run.job, state=state, ended_ms=end.time_ms)
-        run.result = result
-        return await self._store.finish(run.job.id, run.job.attempt, result)
+        self._claim(run)
+        future = self._store.finish(run.job.id, run.job.attempt, run.result)
+        future.add_done_callback(lambda done: self._finished(told, worker_name, done))
+
+    def _finished(self, told: _Told, worker_name: str, done: asyncio.Future[bool]) -> None:
+        error = done.exception()
+        if isinstance(error, JobStoreFull):
+            self._own(self._finish_later(told, worker_name, error))
+            return
+        if error is not None or not done.result():
+            logger.error("the end of job %s was not recorded", told.run.job.id, exc_info=error)
+        told.is_committed = True
+        self._drain(worker_name)
+
+    async def _finish_later(self, told: _Told, worker_name: str, error: JobStoreFull) -> None:
+        """Start nothing while the disk is full, and record the end as soon as it is not."""
+        logger.error("the queue pauses: %s", error)
+        self._is_paused = True
+        await asyncio.sleep(_DISK_FULL_PAUSE_S)
+        self._is_paused = False
+        if not self._is_closing:
+            self._finish(told, worker_name)
+            self.wake()
 
     def _explain(self, run: Run, events: Sequence[AnyEvent]) -> Sequence[AnyEvent]:
         """An interruption that nobody asked for, after the job's time limit, is a failure that names the limit."""
@@ -380,8 +415,9 @@ class Dispatcher(WorkerListener):
         """Put a job whose worker died back into its place and remove what the attempt wrote."""
         job = run.job
         logger.warning("job %s goes back to the queue: %s", job.id, death.reason)
+        self._claim(run)
         await self._store.requeue(job.id, job.attempt, count="worker")
-        await asyncio.to_thread(self._discard_attempt, job.id)
+        await asyncio.to_thread(self._discard_attempts, [job.id])
         self._running.pop(job.id, None)
         run.job = replace(job, state=State.queued, worker_deaths=job.worker_deaths + 1)
         run.worker = None
@@ -433,6 +469,12 @@ def _failed(
         meta=end.meta,
         time_ms=end.time_ms,
     )
+
+
+def _log_unclaimed(job: Job, done: asyncio.Future[bool]) -> None:
+    error = done.exception()
+    if error is not None or not done.result():
+        logger.error("job %s could not be claimed for attempt %d", job.id, job.attempt, exc_info=error)
 
 
 def ref_fields(ref: NodeRef) -> dict[str, str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +37,8 @@ class Run:
     secrets: dict[str, Any] = field(default_factory=dict)
     """Part of extra_data that is never stored; lost when the server restarts."""
     worker: str | None = None
+    claim_timer: asyncio.TimerHandle | None = None
+    """Set while the attempt is not written down yet."""
     is_cancelled: bool = False
     result: JobResult | None = None
     """How it ended, once it has."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import orjson
@@ -49,10 +49,10 @@ class AttemptJournal:
         self._file = self._path.open("ab", buffering=0)
 
 
-def discard_files(data_folder: Path, job_id: str) -> list[Path]:
-    """Remove every file that earlier attempts at a job wrote; return the paths."""
+def discard_files(data_folder: Path, job_ids: Collection[str]) -> list[Path]:
+    """Remove every file that earlier attempts at these jobs wrote; return the paths."""
     removed = []
-    for path, inode in _noted(data_folder, job_id):
+    for job_id, path, inode in _noted(data_folder, frozenset(job_ids)):
         try:
             if path.stat(follow_symlinks=False).st_ino == inode:
                 path.unlink()
@@ -70,14 +70,14 @@ def forget_all(data_folder: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def _noted(data_folder: Path, job_id: str) -> Iterator[tuple[Path, int]]:
-    wanted = orjson.dumps(job_id)
+def _noted(data_folder: Path, job_ids: frozenset[str]) -> Iterator[tuple[str, Path, int]]:
+    if not job_ids:
+        return
     for file in (data_folder / _FOLDER).glob("*.jsonl"):
         for line in file.read_bytes().splitlines():
-            if wanted in line:
-                try:
-                    of, path, inode = orjson.loads(line)
-                except ValueError:  # the last line of a process that died while it wrote
-                    continue
-                if of == job_id:
-                    yield Path(path), inode
+            try:
+                job_id, path, inode = orjson.loads(line)
+            except ValueError:  # the last line of a process that died while it wrote
+                continue
+            if job_id in job_ids:
+                yield job_id, Path(path), inode
