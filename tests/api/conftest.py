@@ -7,8 +7,6 @@ from tests.api.live import LiveServer
 
 @pytest.fixture(scope="session")
 def live(tmp_path_factory):
-    pytest.importorskip("inglenook.models.memory")
-    pytest.importorskip("inglenook.cli")
     server = LiveServer(tmp_path_factory.mktemp("live")).start()
     yield server
     server.stop()

@@ -19,6 +19,15 @@ from websockets.sync.client import connect
 SOURCE = Path(__file__).parent.parent.parent / "src"
 
 
+_PROGRAM = """
+import json, logging, sys
+from inglenook.api.server import serve
+from inglenook.settings import Settings
+logging.basicConfig(level=logging.INFO)
+serve(Settings(**json.loads(sys.argv[1])))
+"""
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -26,22 +35,21 @@ def free_port() -> int:
 
 
 class LiveServer:
-    """Starts `inglenook serve` on a base folder; `url` answers once `start` returns."""
+    """Starts a server on a base folder; `url` answers once `start` returns. settings: as `Settings` takes them."""
 
-    def __init__(self, base: Path, *options: str) -> None:
+    def __init__(self, base: Path, **settings) -> None:
         self.base = base
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._options = options
+        self._settings = {"base_directory": str(base), "port": self.port, "cpu": True, **settings}
         self._log = base / "server.log"
         self.process: subprocess.Popen | None = None
 
     def start(self) -> LiveServer:
         self.base.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "inglenook", "serve", "--port", str(self.port), "--cpu"]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--base-directory", str(self.base), *self._options],
+                [sys.executable, "-c", _PROGRAM, json.dumps(self._settings)],
                 env={**os.environ, "PYTHONPATH": str(SOURCE)},
                 stdout=log,
                 stderr=log,
@@ -107,6 +115,16 @@ def read_until(websocket, condition, timeout_s=60.0):
         seen.append(message)
         if condition(message):
             return seen
+
+
+def read_for(websocket, quiet_s=0.3):
+    """Return the messages that come until none has come for a while."""
+    seen = []
+    with contextlib.suppress(TimeoutError):
+        while True:
+            raw = websocket.recv(timeout=quiet_s)
+            seen.append(raw if isinstance(raw, bytes) else json.loads(raw))
+    return seen
 
 
 def is_left(prompt_id):

@@ -11,12 +11,12 @@ from starlette.websockets import WebSocket
 from inglenook import __version__
 from inglenook.api import errors
 from inglenook.api.boundary import Boundary
-from inglenook.api.comfy import prompt, queue, system
+from inglenook.api.comfy import files, models, prompt, queue, system
 from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.hot import HotRoutes
 
-_ROUTERS = (prompt.router, queue.router, system.router)
+_ROUTERS = (prompt.router, queue.router, system.router, files.router, models.router)
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -68,7 +68,9 @@ def _add_routes(app: FastAPI) -> None:
     async def root() -> Response:
         return errors.JSONResponse({"name": "inglenook", "version": __version__, "docs": "/docs"})
 
-    @app.api_route("/{path:path}", methods=["POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+    @app.api_route("/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
     async def no_such_route(request: Request) -> Response:
+        if request.method == "GET":
+            return errors.error_response(404, "not_found", f"There is nothing at {request.url.path[:200]}")
         message = f"{request.method} is not allowed at {request.url.path[:200]}"
         return errors.error_response(405, "method_not_allowed", message, headers={"Allow": "GET,HEAD"})

@@ -50,7 +50,8 @@ def bind(settings: Settings) -> list[socket.socket]:
 def serve(settings: Settings, on_ready: Callable[[str], None] = lambda url: None) -> None:
     """Run a server until SIGTERM or SIGINT; `on_ready` gets its URL once it answers.
 
-    Raises SettingsError when an address is taken, JobStoreError and DataFolderLocked when the data folder cannot be used.
+    Raises SettingsError when an address is taken, JobStoreError or DataFolderLocked when the data folder
+    cannot be used.
     """
     listeners = bind(settings)
     # uvloop, where it is installed
