@@ -126,9 +126,9 @@ def catalog(documents: Mapping[str, Mapping[str, Any]], **choices: Sequence[str]
     )
 
 
-def basic() -> Toys:
+def basic(cache: Cache | None = None) -> Toys:
     """`Text` (a STRING from a widget), `Join` two of them, `Show` (an output node with ui data), `Fail`."""
-    toys = Toys()
+    toys = Toys(cache)
     toys.add("Text", lambda text: (text,), required={"text": "STRING"}, output=["STRING"])
     toys.add("Join", lambda a, b: (f"{a}{b}",), required={"a": "STRING", "b": "STRING"}, output=["STRING"])
     toys.add("Show", lambda text: {"ui": {"text": [text]}}, required={"text": "STRING"}, output_node=True)
