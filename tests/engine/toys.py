@@ -24,6 +24,7 @@ def document(
     lists: Sequence[bool] | None = None,
     output_node: bool = False,
     is_input_list: bool = False,
+    has_intermediate_output: bool = False,
     **engine: Any,
 ) -> dict[str, Any]:
     """An interface document; a bare type name stands for `[name]`."""
@@ -41,6 +42,7 @@ def document(
         "output_is_list": list(lists or [False] * len(output)),
         "output_node": output_node,
         "is_input_list": is_input_list,
+        "has_intermediate_output": has_intermediate_output,
         "engine": engine,
     }
 
