@@ -27,17 +27,13 @@ TOPICS: tuple[str, ...] = (
     "compositing",
     "conditioning",
     "custom_sampling",
-)
     "image",
     "image_batch",
     "image_effects",
     "image_size",
-<<<<<<< HEAD
+    "image_transform",
     "latent",
     "loaders",
-=======
-    "image_transform",
->>>>>>> 448dfdf (Add compositing, transforms and effects on pictures)
     "mask",
     "model_sampling",
     "sampling",
