@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from inglenook.engine.cache import Cache, ClassicCache, LruCache, NoCache
-from inglenook.engine.context import current
+from inglenook.engine.context import expansion_prefix
 from inglenook.engine.events import Cached, Failed, NodeDone, NodeRef, NodeStarted, Succeeded
 from tests.engine.toys import Story, Toys, basic, node
 
@@ -18,13 +18,8 @@ def expanding(cache: Cache | None = None) -> Toys:
     """`Twice` text by expansion; `Loop` n times by recursion; `ShowIt` through an inner output node."""
     toys = basic(cache)
 
-    def prefix() -> str:
-        context = current()
-        assert context is not None
-        return f"{context.node.node_id}.{context.call_index}.0."
-
     def twice(text: str) -> dict[str, Any]:
-        p = prefix()
+        p = expansion_prefix()
         return {
             "expand": {f"{p}1": node("Text", text=text), f"{p}2": node("Join", a=[f"{p}1", 0], b=[f"{p}1", 0])},
             "result": ([f"{p}2", 0],),
@@ -33,14 +28,14 @@ def expanding(cache: Cache | None = None) -> Toys:
     def loop(text: str, n: int) -> Any:
         if n == 0:
             return (text,)
-        p = prefix()
+        p = expansion_prefix()
         return {
             "expand": {f"{p}j": node("Join", a=text, b="."), f"{p}l": node("Loop", text=[f"{p}j", 0], n=n - 1)},
             "result": ([f"{p}l", 0],),
         }
 
     def show_it(text: str) -> dict[str, Any]:
-        p = prefix()
+        p = expansion_prefix()
         return {"expand": {f"{p}s": node("Show", text=text)}, "result": (text,)}
 
     toys.add("Twice", twice, required={"text": "STRING"}, output=["STRING"])
@@ -94,9 +89,7 @@ def test_each_element_of_a_list_may_expand_or_not() -> None:
     def maybe(text: str) -> Any:
         if text == "a":
             return (text,)
-        context = current()
-        assert context is not None
-        inner = f"{context.node.node_id}.{context.call_index}.0.1"
+        inner = f"{expansion_prefix()}1"
         return {"expand": {inner: node("Text", text=text * 2)}, "result": ([inner, 0],)}
 
     toys.add("Maybe", maybe, required={"text": "STRING"}, output=["STRING"])
@@ -136,6 +129,7 @@ def test_a_thousand_iterations(make: Any) -> None:
     story = expanding(make()).run({"5": node("Loop", text="", n=1000), "9": node("Show", text=["5", 0])})
     assert story.end.outputs["9"] == {"text": ["." * 1000]}
     assert len(story.of(NodeDone)) == 2002
+    assert max(len(event.node.node_id) for event in story.of(NodeDone)) < 200
 
 
 def failed(toys: Toys, result: Any) -> Failed:

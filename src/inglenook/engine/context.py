@@ -6,6 +6,7 @@ argument handed down. Outside a run they do nothing, so that the same code serve
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
@@ -58,6 +59,25 @@ def running(context: NodeContext) -> Iterator[NodeContext]:
         yield context
     finally:
         leave(token)
+
+
+_LONG_ID = 100
+
+
+def expansion_prefix(graph_index: int = 0) -> str:
+    """What the ids of nodes begin with that the current node expands into: `<node id>.<call>.<graph>.`
+
+    Equal in every run, and new in this one. Deep inside a loop the id is shortened to the submitted one and a digest,
+    so that a thousand iterations do not make ids of a thousand parts. Empty outside a run.
+    """
+    context = _current.get()
+    if context is None:
+        return ""
+    node_id = context.node.node_id
+    if len(node_id) > _LONG_ID:
+        digest = hashlib.blake2b(node_id.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+        node_id = f"{context.node.real_id}.{digest}"
+    return f"{node_id}.{context.call_index}.{graph_index}."
 
 
 def check_interrupted() -> None:
