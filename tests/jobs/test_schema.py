@@ -139,7 +139,8 @@ async def main():
     async with JobStore.open({url!r}) as store:
         await store.recover()
 asyncio.run(main())
-print([name for name in ("alembic", "torch", "sqlalchemy.orm", "fastapi") if name in sys.modules])
+heavy = {{"alembic", "torch", "fastapi", "sqlalchemy.orm", "sqlalchemy.dialects.postgresql"}}
+print(sorted(heavy & set(sys.modules)))
 """
     source = str(Path(__file__).parents[2] / "src")
     output = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": source}, capture_output=True, check=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Column, Connection, MetaData, String, Table, insert, inspect, select
 
 from inglenook.jobs.errors import JobStoreUnusable
-from inglenook.jobs.tables import HIGHEST_REMOVED_NUMBER, REVISION, counters, metadata
+from inglenook.jobs.tables import HIGHEST_REMOVED_NUMBER, REVISION, counters, make_indexes_partial, metadata
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -42,6 +42,7 @@ def _begin(connection: Connection) -> None:
 
 
 def _create(connection: Connection) -> None:
+    make_indexes_partial(connection.dialect.name)
     metadata.create_all(connection, checkfirst=False)
     connection.execute(insert(counters), {"name": HIGHEST_REMOVED_NUMBER, "value": -1})
     _stamp.create(connection)

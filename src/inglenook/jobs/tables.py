@@ -58,21 +58,9 @@ jobs = Table(
 
 Index("ix_jobs_created", jobs.c.created_ms, jobs.c.sequence)
 Index("ix_jobs_state_created", jobs.c.state, jobs.c.created_ms, jobs.c.sequence)
-Index(
-    "ix_jobs_workflow",
-    jobs.c.workflow_id,
-    jobs.c.created_ms,
-    sqlite_where=jobs.c.workflow_id.is_not(None),
-    postgresql_where=jobs.c.workflow_id.is_not(None),
-)
+Index("ix_jobs_workflow", jobs.c.workflow_id, jobs.c.created_ms, sqlite_where=jobs.c.workflow_id.is_not(None))
 Index("ix_jobs_duration", jobs.c.duration_ms, jobs.c.sequence)
-Index(
-    "ix_jobs_ended",
-    jobs.c.in_history,
-    jobs.c.end_order,
-    sqlite_where=jobs.c.end_order.is_not(None),
-    postgresql_where=jobs.c.end_order.is_not(None),
-)
+Index("ix_jobs_ended", jobs.c.in_history, jobs.c.end_order, sqlite_where=jobs.c.end_order.is_not(None))
 
 
 def _job_key() -> Column[int]:
@@ -120,3 +108,13 @@ counters = Table(
 
 HIGHEST_REMOVED_NUMBER = "highest_removed_number"
 """Counter: the highest number that the server gave to a job that is no longer stored, -1 at first."""
+
+
+def make_indexes_partial(dialect: str) -> None:
+    """Give the indexes that leave out NULL the same condition on PostgreSQL as on SQLite.
+
+    Not where they are declared: naming a dialect there imports it, 40 ms that only its users should pay.
+    """
+    if dialect == "postgresql":
+        for index in jobs.indexes:
+            index.dialect_options[dialect]["where"] = index.dialect_options["sqlite"]["where"]
