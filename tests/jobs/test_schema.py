@@ -15,7 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
-from inglenook.jobs import Added, Job, JobId, JobResult, JobStore, JobStoreUnusable
+from inglenook.jobs import Added, Job, JobId, JobResult, JobStore, JobStoreUnusable, sqlite_url
 from inglenook.jobs.schema import MIGRATIONS
 from inglenook.jobs.tables import REVISION, metadata
 
@@ -123,6 +123,15 @@ def test_store_in_memory_is_refused(url: str) -> None:
 async def test_url_that_names_no_database_is_refused(url: str) -> None:
     with pytest.raises(JobStoreUnusable, match="sqlite"):
         await JobStore.open(url).start()
+
+
+async def test_file_with_any_name_is_found_again(tmp_path: Path, make_job: Callable[..., Job]) -> None:
+    path = tmp_path / "what? 100%20 #雪 & more.sqlite"
+    async with JobStore.open(sqlite_url(path)) as store:
+        await store.add(make_job("a"))
+    assert path.exists()
+    async with JobStore.open(sqlite_url(path)) as store:
+        assert await store.get(JobId("a")) == make_job("a")
 
 
 async def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from inglenook.api.deps import Services
 from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
-from inglenook.jobs import DataFolderLock, Job, JobStore
+from inglenook.jobs import DataFolderLock, Job, JobStore, sqlite_url
 from inglenook.media.attempts import discard_files, forget_all
 from inglenook.media.folders import Folders
 from inglenook.settings import Settings
@@ -41,7 +41,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     folders.create()
     store = await stack.enter_async_context(
         JobStore.open(
-            settings.database_url or f"sqlite:///{settings.data_folder / 'jobs.sqlite'}",
+            settings.database_url or sqlite_url(settings.data_folder / "jobs.sqlite"),
             history_limit=settings.history_limit,
             history_age_s=None if settings.history_days is None else settings.history_days * 86400,
         )

@@ -1,5 +1,6 @@
 """The durable job store: accepts, hands out and finishes jobs, and remembers them."""
 
+from inglenook.jobs.database import sqlite_url
 from inglenook.jobs.errors import (
     DataFolderLocked,
     JobRejected,
@@ -51,4 +52,5 @@ __all__ = [
     "Page",
     "State",
     "now_ms",
+    "sqlite_url",
 ]

@@ -26,6 +26,11 @@ _LOCK_TIMEOUT_S = 5.0
 """How long PostgreSQL may take to notice that the server before is gone."""
 
 
+def sqlite_url(path: Path) -> str:
+    """The URL of a database file, whatever its path contains (`?` and `%` mean something in a URL)."""
+    return URL.create("sqlite", database=str(path)).render_as_string()
+
+
 class Database:
     """One database and how to connect to it. A connection belongs to the thread that opens it."""
 

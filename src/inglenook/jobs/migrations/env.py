@@ -1,6 +1,7 @@
 """Run by alembic for each command: uses the connection and the transaction that `jobs/schema.py` hands over.
 
-By hand, to write a new step: see `docs/architecture.md`.
+A new step is a file `versions/NNNN_what_it_does.py` with the change that was made to `jobs/tables.py`, whose `REVISION`
+then is NNNN; `tests/jobs/test_schema.py` compares the two ways to the same tables.
 """
 
 from __future__ import annotations
