@@ -42,6 +42,8 @@ class Demand:
         for root in roots:
             if root in self._schedule:
                 continue
+            if root not in self._graph.nodes:
+                raise NodeNotFound(root)
             if self._cached(root) is None:
                 stack.append(root)
                 self._drain(stack)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 
-class NodeRef(msgspec.Struct, frozen=True, array_like=True):
+class NodeRef(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The ids of a node: its own, where a user sees it, its parent in an expansion, its submitted ancestor."""
 
     node_id: str
@@ -39,7 +39,7 @@ class Cached(Event, frozen=True, tag=True):
     time_ms: int
 
 
-class NodeStarted(Event, frozen=True, tag=True):
+class NodeStarted(Event, frozen=True, tag=True, gc=False):
     """A node is about to run (again, when it asked for lazy inputs)."""
 
     node: NodeRef
@@ -84,7 +84,7 @@ class Custom(Event, frozen=True, tag=True):
     client_id: str | None = None
 
 
-class NodeDone(Event, frozen=True, tag=True):
+class NodeDone(Event, frozen=True, tag=True, gc=False):
     """A node finished; `output` is its ui data, or None.
 
     cached: taken from the cache; show: whether clients are told its output (for a cached node, only roots).

@@ -102,7 +102,7 @@ class Execution:
         """Nodes of the submitted graph with a cached result at the start."""
         self.executed: list[str] = []
         self.told: set[str] = set()
-        """Nodes whose NodeDone went out with a cached result."""
+        """Nodes whose NodeDone went out."""
         self.outputs: dict[str, Any] = {}
         self.meta: dict[str, NodeRef] = {}
         self.caches: dict[str, Cache] = {}
@@ -127,8 +127,7 @@ class Execution:
         except BaseException as error:  # whatever a node raises, SystemExit too, ends its own job only
             return self._failed(error)
         finally:
-            if self.async_calls:
-                self.async_calls.cancel()
+            self.async_calls.cancel()
         return Succeeded(self.outputs, self.meta, now_ms())
 
     # Before the first node
@@ -329,6 +328,9 @@ class Execution:
 
     def _returned(self, node_id: str, node_class: NodeClass, outcomes: Sequence[Any]) -> None:
         count = len(node_class.output_is_list)
+        if len(outcomes) == 1 and type(outcomes[0]) is tuple:  # nearly all nodes
+            self._store(node_id, NodeResult(merge_outputs(outcomes, node_class.output_is_list)))
+            return
         returned = [
             outcome if type(outcome) is Returned else read_returned(outcome, node_class.name, count)
             for outcome in outcomes
@@ -343,6 +345,7 @@ class Execution:
     def _store(self, node_id: str, result: NodeResult) -> None:
         """End a node that ran."""
         self.executed.append(node_id)
+        self.told.add(node_id)
         key = self.keys.get(node_id)
         if key is not None:
             self._cache_of(node_id).put(key, result)

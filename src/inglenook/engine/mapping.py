@@ -37,7 +37,7 @@ def blocker_in(arguments: Mapping[str, Any], *, is_input_list: bool) -> Executio
     found = None
     for value in arguments.values():
         for item in value if is_input_list and isinstance(value, list) else (value,):
-            if type(item) is ExecutionBlocker:
+            if isinstance(item, ExecutionBlocker):
                 if item.message is not None:
                     return item
                 found = item
@@ -46,6 +46,8 @@ def blocker_in(arguments: Mapping[str, Any], *, is_input_list: bool) -> Executio
 
 def merge_outputs(results: Sequence[Sequence[Any]], is_list: Sequence[bool]) -> tuple[list[Any], ...]:
     """Per slot the values of all calls; a slot that is a list concatenates the calls' lists."""
+    if len(results) == 1 and True not in is_list:
+        return tuple([[value] for value in results[0]])
     if len(results) == 1:
         return tuple(
             as_values(value) if index < len(is_list) and is_list[index] else [value]
@@ -63,7 +65,7 @@ def merge_outputs(results: Sequence[Sequence[Any]], is_list: Sequence[bool]) -> 
 
 def as_values(value: Any) -> list[Any]:
     """What a list output gave: its elements, or one blocker."""
-    if type(value) is ExecutionBlocker:
+    if isinstance(value, ExecutionBlocker):
         return [value]
     return list(value)
 
