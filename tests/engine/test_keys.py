@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inglenook.engine.graph import Graph, Link
@@ -73,6 +73,7 @@ def test_ids_and_order_do_not_matter(document: dict[str, Any], data: st.DataObje
     assert {names[node_id]: key for node_id, key in before.items()} == after
 
 
+@settings(max_examples=40)
 @given(graphs())
 def test_equal_keys_mean_equal_ancestry(document: dict[str, Any]) -> None:
     keys = keys_of(Graph.parse(document))
