@@ -67,10 +67,21 @@ def _lists(masks: dict[str, int], roots: Sequence[str], nodes: Collection[str]) 
     result = {}
     for node_id in nodes:
         mask = masks.get(node_id, 0)
-        found = lists.get(mask)
-        if found is None:
-            bits = re.finditer("1", format(mask, "b")[::-1])
-            found = lists[mask] = [roots[match.start()] for match in bits]
-        budget -= len(found)
-        result[node_id] = found if budget >= 0 else found[:_SHORT]
+        count = mask.bit_count()
+        budget -= count
+        if mask not in lists:
+            lists[mask] = _members(mask, roots, count if budget >= 0 else min(count, _SHORT))
+        result[node_id] = lists[mask] if budget >= 0 else lists[mask][:_SHORT]
     return result
+
+
+def _members(mask: int, roots: Sequence[str], count: int) -> list[str]:
+    """The first `count` of `roots` whose bit is set."""
+    if count > _SHORT:
+        return [roots[match.start()] for match in re.finditer("1", format(mask, "b")[::-1])]
+    found = []
+    for _ in range(count):
+        lowest = mask & -mask
+        found.append(roots[lowest.bit_length() - 1])
+        mask ^= lowest
+    return found
