@@ -38,6 +38,7 @@ def create_app(services: Services) -> ASGIApp:
             ("GET", "/queue"): queue.get_queue,
             ("GET", "/system_stats"): system.get_system_stats,
             ("GET", "/object_info"): system.get_object_info,
+            ("GET", "/view"): files.get_view,
         },
         {("GET", "/history/"): ("prompt_id", queue.get_history_entry)},
     )

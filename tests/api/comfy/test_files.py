@@ -13,7 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from starlette.datastructures import Headers
 
+from inglenook.api.comfy import file_response
 from inglenook.media import png
 from inglenook.media.folders import Folders
 
@@ -378,12 +380,34 @@ class TestView:
         etag = (await client.get("/view?filename=data.bin")).headers["etag"]
         assert (await client.get("/view?filename=data.bin", headers={**headers, "If-Range": etag})).status_code == 206
 
-    async def test_a_file_of_many_pieces(self, client: Client, folders: Folders) -> None:
+    @pytest.mark.parametrize("in_memory", [True, False])
+    async def test_a_file_of_many_pieces(
+        self, client: Client, folders: Folders, in_memory: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if not in_memory:
+            monkeypatch.setattr(file_response, "_READ_NOW", 0)
         data = bytes(range(256)) * 4096 * 3 + b"end"
         (folders.output / "large.bin").write_bytes(data)
         assert (await client.get("/view?filename=large.bin")).content == data
         part = await client.get("/view?filename=large.bin", headers={"Range": "bytes=1000000-3000000"})
         assert part.content == data[1_000_000:3_000_001]
+
+    async def test_a_client_that_goes_away_ends_the_sending(self, folders: Folders) -> None:
+        path = folders.output / "large.bin"
+        path.write_bytes(bytes(8 << 20))
+        sent: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        answer = file_response.answer_with_file(path, Headers())
+        await answer.response()({"type": "http"}, receive, send)
+        assert answer.file is not None
+        assert answer.file.closed
+        assert sum(len(message.get("body", b"")) for message in sent) < 2 << 20
 
     async def test_names_that_are_not_ascii(self, client: Client) -> None:
         response = await client.get("/view", params={"filename": "画.txt"})

@@ -1,28 +1,34 @@
 """A file as an HTTP answer: conditional requests, ranges, and types that could run in a browser made harmless.
 
-RFC 9110 sections 13 and 14. Files are sent in pieces of a megabyte.
+RFC 9110 sections 13 and 14. What the system has in memory is sent without a wait for another thread.
 """
 
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import re
+from contextlib import ExitStack
 from dataclasses import dataclass
 from email.utils import formatdate, parsedate_to_datetime
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from inglenook.api.errors import ApiError
 from inglenook.media.kinds import content_type
 
-_PIECE_BYTES = 1024 * 1024
+_FIRST_BYTES = 512 * 1024
+"""Read together with opening the file: most pictures are sent in one go."""
+_PIECE_BYTES = 128 * 1024
+_PIECES_IN_A_ROW = 8
+"""After so many pieces other requests have their turn, even when the client keeps up."""
 _RANGE = re.compile(r"^bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})$", re.IGNORECASE)
 
 _ACTIVE_TYPES = frozenset(
@@ -43,115 +49,166 @@ _SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
-    file: BinaryIO
+class _State:
+    """What a file is while it is open."""
+
     size: int
     etag: str
     modified_s: int
 
 
-async def file_response(request: Request, path: Path) -> Response:
-    """Answer with the file, a part of it (206), or 304. Raises ApiError 404, 416."""
+@dataclass(frozen=True, slots=True)
+class FileAnswer:
+    """What will be sent: bytes [start, end) of a file, of which the first ones are read already."""
+
+    status: int
+    headers: dict[str, str]
+    first: bytes = b""
+    file: BinaryIO | None = None
+    """Open when there is more than `first`."""
+    start: int = 0
+    end: int = 0
+
+    def response(self) -> Response:
+        """The answer as a response, which closes the file."""
+        if self.file is None:
+            return Response(self.first, self.status, self.headers)
+        return _Streamed(self.file, self.first, self.start, self.end, self.status, self.headers)
+
+
+def answer_with_file(path: Path, asked: Headers) -> FileAnswer:
+    """Answer with the file, a part of it (206), or 304; blocks on the disk. Raises ApiError 404, 416.
+
+    asked: the headers of the request.
+    """
     try:
-        opened = await asyncio.to_thread(_open, path)
+        if not path.is_file():  # a pipe would block
+            raise FileNotFoundError(path)
+        file = path.open("rb", buffering=0)
     except (FileNotFoundError, PermissionError):
         raise ApiError(404, "not_found", f"There is no file {path.name!r}") from None
-    headers = {
-        **_type_headers(path.name, request.headers),
-        "Accept-Ranges": "bytes",
-        "ETag": opened.etag,
-        "Last-Modified": formatdate(opened.modified_s, usegmt=True),
-    }
-    if _is_unchanged(request.headers, opened):
-        opened.file.close()
-        return Response(status_code=304, headers=headers)
-    try:
-        start, end = _range(request.headers, opened)
-    except ApiError:
-        opened.file.close()
-        raise
-    status = 200
-    if (start, end) != (0, opened.size):
-        status, headers["Content-Range"] = 206, f"bytes {start}-{end - 1}/{opened.size}"
-    return _Streamed(opened.file, start, end, status, headers)
+    with ExitStack() as stack:
+        stack.callback(file.close)
+        answer = _answer(file, path.name, asked)
+        if answer.file is not None:
+            stack.pop_all()
+        return answer
 
 
-def _open(path: Path) -> _Opened:
-    if not path.is_file():  # a pipe would block
-        raise FileNotFoundError(path)
-    file = path.open("rb")
+def _answer(file: io.FileIO, name: str, asked: Headers) -> FileAnswer:
     status = os.fstat(file.fileno())
-    return _Opened(file, status.st_size, f'"{status.st_mtime_ns:x}-{status.st_size:x}"', int(status.st_mtime))
+    state = _State(status.st_size, f'"{status.st_mtime_ns:x}-{status.st_size:x}"', int(status.st_mtime))
+    headers = {
+        **_type_headers(name, asked),
+        "Accept-Ranges": "bytes",
+        "ETag": state.etag,
+        "Last-Modified": formatdate(state.modified_s, usegmt=True),
+    }
+    if _is_unchanged(asked, state):
+        return FileAnswer(304, headers)
+    start, end = _range(asked, state)
+    code = 200
+    if (start, end) != (0, state.size):
+        code, headers["Content-Range"] = 206, f"bytes {start}-{end - 1}/{state.size}"
+    first = os.pread(file.fileno(), min(end - start, _FIRST_BYTES), start)
+    if len(first) == end - start:
+        return FileAnswer(code, headers, first)
+    return FileAnswer(code, headers, first, file, start, end)
 
 
 class _Streamed(Response):
-    """Sends bytes [start, end) of an open file and closes it."""
+    """Sends bytes [start, end) of an open file, whose first ones are given, and closes it."""
 
-    def __init__(self, file: BinaryIO, start: int, end: int, status: int, headers: dict[str, str]) -> None:
+    def __init__(
+        self, file: BinaryIO, first: bytes, start: int, end: int, status: int, headers: dict[str, str]
+    ) -> None:
         self.status_code = status
         self.background = None
         self.body = b""
         self._file = file
+        self._first = first
         self._start = start
         self._end = end
         self.init_headers({**headers, "Content-Length": str(end - start)})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gone = asyncio.create_task(_disconnected(receive))
         try:
-            left = self._end - self._start
-            piece = await asyncio.to_thread(self._read, self._start, min(left, _PIECE_BYTES))
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            while True:
-                left -= len(piece)
-                more = left > 0 and bool(piece)
+            piece: bytes | bytearray = self._first
+            position = self._start
+            for number in count():
+                position += len(piece)
+                more = position < self._end and bool(piece) and not gone.done()
                 await send({"type": "http.response.body", "body": piece, "more_body": more})
                 if not more:
                     return
-                piece = await asyncio.to_thread(self._file.read, min(left, _PIECE_BYTES))
+                if number % _PIECES_IN_A_ROW == 0:
+                    await asyncio.sleep(0)
+                piece = await _read(self._file.fileno(), min(self._end - position, _PIECE_BYTES), position)
         finally:
+            gone.cancel()
             self._file.close()
 
-    def _read(self, start: int, count: int) -> bytes:
-        self._file.seek(start)
-        return self._file.read(count)
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
-def _is_unchanged(headers: Headers, opened: _Opened) -> bool:
+async def _read(descriptor: int, size: int, position: int) -> bytes | bytearray:
+    """Bytes of a file: at once what the system has in memory, otherwise by a thread."""
+    if _READ_NOW:
+        buffer = bytearray(size)
+        try:
+            done = os.preadv(descriptor, [buffer], position, _READ_NOW)
+            if done:
+                del buffer[done:]
+                return buffer
+        except OSError:  # not in memory, or a file system that cannot tell
+            pass
+    return await asyncio.to_thread(os.pread, descriptor, size, position)
+
+
+_READ_NOW: int = getattr(os, "RWF_NOWAIT", 0)
+
+
+def _is_unchanged(headers: Headers, state: _State) -> bool:
     """Whether the client has this state of the file already."""
     known = headers.get("if-none-match")
     if known is not None:
-        return any(tag.strip().removeprefix("W/") in (opened.etag, "*") for tag in known.split(","))
+        return any(tag.strip().removeprefix("W/") in (state.etag, "*") for tag in known.split(","))
     since = _date(headers.get("if-modified-since"))
-    return since is not None and opened.modified_s <= since
+    return since is not None and state.modified_s <= since
 
 
-def _range(headers: Headers, opened: _Opened) -> tuple[int, int]:
+def _range(headers: Headers, state: _State) -> tuple[int, int]:
     """The bytes [start, end) that are asked for: all of them without a range, or with several ones."""
     asked = headers.get("range")
-    if asked is None or "," in asked or not _range_applies(headers.get("if-range"), opened):
-        return 0, opened.size
+    if asked is None or "," in asked or not _range_applies(headers.get("if-range"), state):
+        return 0, state.size
     match = _RANGE.match(asked.strip())
     first, last = match.groups() if match else ("", "")
     if first:
-        start, end = int(first), min(int(last) + 1, opened.size) if last else opened.size
+        start, end = int(first), min(int(last) + 1, state.size) if last else state.size
     elif last:
-        start, end = max(0, opened.size - int(last)), opened.size
+        start, end = max(0, state.size - int(last)), state.size
     else:
         start = end = 0
     if start >= end:
         raise ApiError(
             416,
             "range_not_satisfiable",
-            f"The range {asked[:100]!r} is not within the {opened.size} bytes of the file",
-            headers={"Content-Range": f"bytes */{opened.size}"},
+            f"The range {asked[:100]!r} is not within the {state.size} bytes of the file",
+            headers={"Content-Range": f"bytes */{state.size}"},
         )
     return start, end
 
 
-def _range_applies(condition: str | None, opened: _Opened) -> bool:
-    if condition is None or condition.strip() == opened.etag:
+def _range_applies(condition: str | None, state: _State) -> bool:
+    if condition is None or condition.strip() == state.etag:
         return True
-    return _date(condition) == opened.modified_s
+    return _date(condition) == state.modified_s
 
 
 def _date(value: str | None) -> float | None:

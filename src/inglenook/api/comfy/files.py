@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 
 import orjson
 from fastapi import APIRouter
+from PIL import Image
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from inglenook.api.comfy.file_response import disposition, file_response
+from inglenook.api.comfy.file_response import FileAnswer, answer_with_file, disposition
 from inglenook.api.deps import folders, settings
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.errors import MediaError, UnsafePath
@@ -26,6 +27,7 @@ from inglenook.media.uploads import Pieces
 router = APIRouter(tags=["files"])
 
 Result = TypeVar("Result")
+Encoder = Callable[[Image.Image], bytes]
 
 _TYPES = ("input", "output", "temp")
 _PLURALS = {f"{kind}s": kind for kind in _TYPES}
@@ -188,19 +190,33 @@ def _query_documentation(*parameters: tuple[str, str]) -> dict[str, Any]:
 async def get_view(request: Request) -> Response:
     """Send a file as it is, or a picture as a preview or one of its channels."""
     query = request.query_params
-    path = _viewed_path(request)
     preview, channel = query.get("preview"), query.get("channel", "")
-    if preview is not None:
-        return await _preview(request, path, preview, channel)
-    if channel == "rgb":
-        return await _picture(request, path, _rgb_png, "png")
-    if channel in ("a", "alpha"):
-        return await _picture(request, path, _alpha_png, "png")
-    return await file_response(request, path)
+    make = _picture_maker(preview, channel)
+    if make is None:
+        return (await asyncio.to_thread(_plain, request)).response()
+    image_format, encode = make
+    limit = round(settings(request).max_megapixels * 1e6)
+    name, data = await _in_picture_thread(_made, request, encode, limit)
+    headers = {"Content-Disposition": disposition(name), "X-Content-Type-Options": "nosniff"}
+    return Response(data, media_type=f"image/{image_format}", headers=headers)
+
+
+def _plain(request: Request) -> FileAnswer:
+    return answer_with_file(_viewed_path(request), request.headers)
+
+
+def _made(request: Request, encode: Encoder, limit: int) -> tuple[str, bytes]:
+    """The name of the viewed file and the picture made of it."""
+    path = _viewed_path(request)
+    try:
+        with images.opened(path, limit) as file:
+            return path.name, encode(file)
+    except (FileNotFoundError, IsADirectoryError):
+        raise ApiError(404, "not_found", f"There is no file {path.name!r}") from None
 
 
 def _viewed_path(request: Request) -> Path:
-    """The path that a query names. Raises ApiError 400, 403 (subfolder), 404 (no filename)."""
+    """The path that a query names; blocks on the disk. Raises ApiError 400, 403 (subfolder), 404 (no filename)."""
     query = request.query_params
     given = query.get("filename")
     if given is None:
@@ -213,55 +229,39 @@ def _viewed_path(request: Request) -> Path:
     root = folders(request).directory(kind)
     subfolder = query.get("subfolder") or ""
     try:
-        folder = paths.resolve(root, subfolder)
-    except UnsafePath as error:
-        raise ApiError(403, "forbidden", str(error)) from None
-    if _PLURALS.get(subfolder, subfolder) == kind and not folder.is_dir():
-        subfolder = ""
-    try:
+        if _PLURALS.get(subfolder, subfolder) == kind and not paths.resolve(root, subfolder).is_dir():
+            subfolder = ""
         return paths.resolve(root, subfolder, name)
     except UnsafePath as error:
         raise ApiError(403, "forbidden", str(error)) from None
 
 
-async def _preview(request: Request, path: Path, preview: str, channel: str) -> Response:
+def _picture_maker(preview: str | None, channel: str) -> tuple[str, Encoder] | None:
+    """Format and encoder of what is asked for; None for the file itself."""
+    if preview is not None:
+        return _preview_maker(preview, channel)
+    if channel == "rgb":
+        return "png", lambda image: images.encode(images.eight_bit(image).convert("RGB"), "png")
+    if channel in ("a", "alpha"):
+        return "png", lambda image: images.encode(images.only_alpha(image), "png")
+    return None
+
+
+def _preview_maker(preview: str, channel: str) -> tuple[str, Encoder]:
     image_format, *options = preview.split(";")
     quality = _quality(options[-1]) if options else _DEFAULT_QUALITY
     if image_format not in ("jpeg", "png") or (image_format == "jpeg" and "a" in channel):
         image_format = "webp"
 
-    def encode(source: Path, limit: int) -> bytes:
-        with images.opened(source, limit) as file:
-            picture = images.eight_bit(file)
-            if channel == "rgb":
-                picture = picture.convert("RGB")
-            return images.encode(picture, image_format, quality)
+    def encode(image: Image.Image) -> bytes:
+        picture = images.eight_bit(image)
+        return images.encode(picture.convert("RGB") if channel == "rgb" else picture, image_format, quality)
 
-    return await _picture(request, path, encode, image_format)
+    return image_format, encode
 
 
 def _quality(text: str) -> int:
     return max(1, min(100, int(text))) if text.isascii() and text.isdigit() and len(text) < 9 else _DEFAULT_QUALITY
-
-
-def _rgb_png(source: Path, limit: int) -> bytes:
-    with images.opened(source, limit) as file:
-        return images.encode(images.eight_bit(file).convert("RGB"), "png")
-
-
-def _alpha_png(source: Path, limit: int) -> bytes:
-    with images.opened(source, limit) as file:
-        return images.encode(images.only_alpha(file), "png")
-
-
-async def _picture(request: Request, path: Path, make: Callable[[Path, int], bytes], image_format: str) -> Response:
-    limit = round(settings(request).max_megapixels * 1e6)
-    try:
-        data = await _in_picture_thread(make, path, limit)
-    except (FileNotFoundError, IsADirectoryError):
-        raise ApiError(404, "not_found", f"There is no file {path.name!r}") from None
-    headers = {"Content-Disposition": disposition(path.name), "X-Content-Type-Options": "nosniff"}
-    return Response(data, media_type=f"image/{image_format}", headers=headers)
 
 
 # Metadata
