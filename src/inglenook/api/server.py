@@ -14,6 +14,7 @@ import uvicorn
 from inglenook.api.app import create_app
 from inglenook.api.deps import Services
 from inglenook.api.services import open_services
+from inglenook.api.websocket_protocol import BatchingProtocol
 from inglenook.errors import SettingsError
 from inglenook.settings import Settings
 
@@ -74,7 +75,7 @@ async def _serve(settings: Settings, listeners: list[socket.socket], on_ready: C
             uvicorn.Config(
                 create_app(services),
                 lifespan="off",
-                ws="websockets-sansio",
+                ws=BatchingProtocol,
                 ws_max_size=_SOCKET_LIMIT_BYTES,
                 ws_ping_interval=None,
                 ws_per_message_deflate=False,

@@ -64,6 +64,12 @@ class Outgoing:
     def size(self) -> int:
         return len(self.text) if self.text is not None else len(self.plain or self.described or b"")
 
+    def payload(self, *, described: bool) -> str | bytes:
+        """Return what goes over a socket that wants previews with metadata, or without."""
+        if self.text is not None:
+            return self.text
+        return (self.described if described and self.described else self.plain) or self.described or b""
+
 
 def message(kind: str, data: Any) -> str:
     """Return a socket message."""

@@ -18,6 +18,7 @@ import orjson
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from inglenook.api.comfy.messages import Outgoing, RunMessages, Scope, final_messages, message, status
+from inglenook.api.websocket_protocol import EXTENSION
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.run import Run
 from inglenook.engine.events import AnyEvent, NodeStarted
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 QUEUE_BYTES = 32 << 20
 QUEUE_MESSAGES = 20_000
+BATCH_BYTES = 64 << 10
 STATUS_INTERVAL_S = 0.05
 """Sockets that do not own the job hear of the queue's length at most this often."""
 CLOSE_TRY_AGAIN_LATER = 1013
@@ -71,18 +73,28 @@ class Socket:
 
     async def send_all(self) -> None:
         """Send what is queued, for as long as the socket lives; return when the reader was too slow."""
-        websocket = self._websocket
+        can_batch = EXTENSION in self._websocket.scope.get("extensions", {})
         while not self.overrun.is_set():
             await self._wake.wait()
             self._wake.clear()
             while self._waiting and not self.overrun.is_set():
-                item = self._waiting.popleft()
-                self._bytes -= item.size
-                if item.text is not None:
-                    await websocket.send({"type": "websocket.send", "text": item.text})
+                batch = self._next_batch(BATCH_BYTES if can_batch else 0)
+                if len(batch) > 1:
+                    await self._websocket.send({"type": "websocket.send", "batch": batch})
                 else:
-                    frame = item.described if self.wants_described_previews and item.described else item.plain
-                    await websocket.send({"type": "websocket.send", "bytes": frame or item.described})
+                    kind = "text" if isinstance(batch[0], str) else "bytes"
+                    await self._websocket.send({"type": "websocket.send", kind: batch[0]})
+
+    def _next_batch(self, limit: int) -> list[str | bytes]:
+        """Take at least one message from the queue, and more until they have `limit` bytes."""
+        batch: list[str | bytes] = []
+        size = 0
+        while self._waiting and (not batch or size < limit):
+            item = self._waiting.popleft()
+            size += item.size
+            batch.append(item.payload(described=self.wants_described_previews))
+        self._bytes -= size
+        return batch
 
 
 class SocketHub:
