@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from inglenook.models.handles import Clip, Model, Vae, load_checkpoint
 from inglenook.models.memory import ModelStore
@@ -39,3 +40,9 @@ def clip(handles: tuple[Model, Clip, Vae]) -> Clip:
 @pytest.fixture
 def vae(handles: tuple[Model, Clip, Vae]) -> Vae:
     return handles[2]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Tiny models are slower on several threads, above all on a busy machine."""
+    torch.set_num_threads(1)

@@ -78,7 +78,7 @@ def sample(
         prediction = model.prediction
         pure = prediction.starts_from_pure_noise(sigmas[0])
         x = prediction.noisy(noise, scaled, sigmas[0], from_pure_noise=pure)
-        x = sampler.function(denoise, x, sigmas, Run(NoiseSource(seed), report))
+        x = sampler.function(denoise, x, sigmas, Run(NoiseSource(seed), prediction.table.at_percent, report))
         x = prediction.unscaled(x)
         return Sampled(_leave(x, model), _leave(last[0], model))
 

@@ -1,7 +1,4 @@
-"""Euler's method in its forms: crowsonkb/k-diffusion `sample_euler`, `sample_euler_ancestral` (MIT).
-
-CFG++ (Chung et al. 2024) takes the direction of the step from the negative prompt's prediction alone.
-"""
+"""Euler's method in its forms: crowsonkb/k-diffusion `sample_euler`, `sample_euler_ancestral`, `sample_lcm` (MIT)."""
 
 from __future__ import annotations
 
@@ -32,4 +29,15 @@ def euler_ancestral(
             x = denoised
         else:
             x = x + slope(x, sigma, denoised) * (down - sigma) + noise(sigma, following) * s_noise * up
+    return x
+
+
+def lcm(model: Denoise, x: Tensor, sigmas: Tensor, run: Run) -> Tensor:
+    """Jump to the clean latent and add fresh noise: multistep consistency sampling (Luo et al. 2023)."""
+    noise = run.noise.white(x)
+    for step, sigma, following in steps(sigmas):
+        x = model(x, sigma)
+        run.report(step, x)
+        if following > 0:
+            x = x + noise(sigma, following) * following
     return x

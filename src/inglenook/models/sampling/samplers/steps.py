@@ -30,6 +30,8 @@ class Run:
     """What a sampler needs besides the model."""
 
     noise: NoiseSource
+    sigma_at_percent: Callable[[float], float]
+    """The model's noise level when a part of its range, 0..1, is done."""
     report: Callable[[int, Tensor], None]
     """Called once in each step with its number and the clean latent so far."""
 
