@@ -1,23 +1,27 @@
 """Nodes run by hand: a graph in API format, evaluated without the engine."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from inglenook.engine.implementation import NodeImplementation
 from inglenook.media.folders import Folders
+from inglenook.models.memory import ModelStore
 from inglenook.nodes import registry
 from inglenook.nodes.environment import Environment, using
 from inglenook.settings import Settings
+from tests.models.tiny import write_tiny_checkpoint
 
 Run = Callable[..., Any]
 
 
 @pytest.fixture(scope="session")
 def implementations() -> dict[str, NodeImplementation]:
+    torch.set_num_threads(1)
     return registry.load()
 
 
@@ -30,7 +34,7 @@ def folders(tmp_path: Path) -> Folders:
 
 @pytest.fixture
 def environment(folders: Folders) -> Iterator[Environment]:
-    with using(Environment(folders, SimpleNamespace())) as environment:  # type: ignore[arg-type]
+    with using(Environment(folders, ModelStore())) as environment:
         yield environment
 
 
@@ -65,3 +69,15 @@ def run_graph(run: Run) -> Callable[[dict[str, Any]], dict[str, Any]]:
         return results
 
     return run_graph
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny.safetensors")
+
+
+@pytest.fixture
+def checkpoint(environment: Environment, tiny_checkpoint: Path) -> str:
+    """The name of a small random checkpoint in the checkpoints folder."""
+    shutil.copy(tiny_checkpoint, environment.folders.models["checkpoints"].paths[0] / tiny_checkpoint.name)
+    return tiny_checkpoint.name
