@@ -35,16 +35,18 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'jobs.sqlite'}"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+POSTGRESQL = os.environ.get("INGLENOOK_TEST_POSTGRESQL")
+"""An SQLAlchemy URL of a server on which databases may be made; without one the tests run on SQLite alone."""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"] if POSTGRESQL else ["sqlite"])
 def any_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database of each kind; PostgreSQL only where INGLENOOK_TEST_POSTGRESQL names a server."""
+    """An empty database of each kind."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'jobs.sqlite'}"
         return
-    server = os.environ.get("INGLENOOK_TEST_POSTGRESQL")
-    if not server:
-        pytest.skip("INGLENOOK_TEST_POSTGRESQL (an SQLAlchemy URL) is not set")
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    assert POSTGRESQL is not None
+    engine = create_engine(POSTGRESQL, isolation_level="AUTOCOMMIT")
     name = f"inglenook_{uuid.uuid4().hex}"
     with engine.connect() as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name}")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from inglenook.jobs import Job, JobId, JobResult, JobStore, State
+from inglenook.jobs.operations import Alone
 from inglenook.jobs.upkeep import MAX_SERVER_DEATHS
 
 MakeJob = Callable[..., Job]
@@ -81,6 +82,13 @@ async def test_caller_says_how_a_lost_job_ends(any_url: str, make_job: MakeJob) 
         entry = await store.history_entry(JobId("a"))
         assert entry is not None
         assert entry.result == end(entry.job)
+
+
+async def test_every_commit_is_flushed_to_the_disk(url: str) -> None:
+    """A kill cannot show this, only a power cut: in WAL mode, less than FULL (2) flushes at checkpoints alone."""
+    async with JobStore.open(url) as store:
+        ask = Alone(lambda connection, _ledger: connection.exec_driver_sql("PRAGMA synchronous").scalar())
+        assert await store._writer.submit(ask) == 2
 
 
 ADD_FOREVER = """

@@ -241,6 +241,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.model = matching[0]
         assert [job.id for job in waiting] == [job.id for job in self.model.queue()]
         assert waiting == self.model.queue()
+        for state in State:
+            self.listing_counts_what_the_model_holds_in(frozenset({state}))
 
     def prefixes(self, batch: list[tuple[Any, ...]]) -> list[Model]:
         models = [deepcopy(self.model)]
@@ -262,7 +264,10 @@ class StoreMachine(RuleBasedStateMachine):
         assert self.run(self.store.history_count()) == len(self.model.history)
 
     @rule(states=st.frozensets(st.sampled_from(State)))
-    def listing_counts_what_the_model_holds(self, states: frozenset[State]) -> None:
+    def list_jobs(self, states: frozenset[State]) -> None:
+        self.listing_counts_what_the_model_holds_in(states)
+
+    def listing_counts_what_the_model_holds_in(self, states: frozenset[State]) -> None:
         page = self.run(self.store.list_jobs(JobFilter(states=states)))
         expected = {job.id for job in self.model.jobs.values() if job.state in states}
         assert page.total == len(expected)
