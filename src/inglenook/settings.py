@@ -32,7 +32,12 @@ class Settings(BaseSettings):
     )
     input_directory: Path | None = Field(None, description="Uploaded files; `input` under the base folder.")
     output_directory: Path | None = Field(None, description="Results; `output` under the base folder.")
-    temp_directory: Path | None = Field(None, description="Previews, emptied at start; `temp` under the base folder.")
+    temp_directory: Path | None = Field(
+        None, description="Previews go to `temp` under this folder, which is emptied at start; under the base folder."
+    )
+    flush_outputs: bool = Field(
+        True, description="Write results and uploads through to the disk; off, a power cut may lose the last ones."
+    )
     extra_model_paths_config: tuple[Path, ...] = Field(
         (), description="Files in the form of ComfyUI's `extra_model_paths.yaml` that name further model folders."
     )
@@ -83,6 +88,8 @@ class Settings(BaseSettings):
         for name, default in defaults.items():
             given: Path | None = getattr(self, name)
             object.__setattr__(self, name, default if given is None else given.expanduser().absolute())
+        if self.temp_folder.name != "temp":  # it is emptied: never a folder of the user's own, such as /tmp
+            object.__setattr__(self, "temp_directory", self.temp_folder / "temp")
 
     @property
     def data_folder(self) -> Path:

@@ -16,6 +16,7 @@ from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.jobs import DataFolderLock, Job, JobStore, sqlite_url
+from inglenook.media import writing
 from inglenook.media.attempts import discard_files, forget_all
 from inglenook.media.folders import Folders
 from inglenook.settings import Settings
@@ -39,6 +40,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     folders = Folders.from_settings(settings)
     await asyncio.to_thread(shutil.rmtree, settings.temp_folder, ignore_errors=True)
     folders.create()
+    writing.flush_to_disk(settings.flush_outputs)
     store = await stack.enter_async_context(
         JobStore.open(
             settings.database_url or sqlite_url(settings.data_folder / "jobs.sqlite"),

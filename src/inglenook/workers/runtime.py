@@ -36,6 +36,7 @@ class EngineRuntime:
                 Environment(
                     folders=Folders.from_settings(settings),
                     models=self._models,
+                    max_megapixels=settings.max_megapixels,
                     save_metadata=not settings.disable_metadata,
                     preview_method=settings.preview_method,
                     preview_size=settings.preview_size,
@@ -43,6 +44,7 @@ class EngineRuntime:
             )
         )
         writing.keep_journal(AttemptJournal(settings.data_folder))
+        writing.flush_to_disk(settings.flush_outputs)
         self._implementations = registry.load()
         self._executor = Executor(self._implementations, on_out_of_memory=self._models.unload)
 
