@@ -1,6 +1,5 @@
 """Nodes run by hand: a graph in API format, evaluated without the engine."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,9 +31,14 @@ def folders(tmp_path: Path) -> Folders:
     return folders
 
 
+@pytest.fixture(scope="session")
+def model_store() -> ModelStore:
+    return ModelStore()
+
+
 @pytest.fixture
-def environment(folders: Folders) -> Iterator[Environment]:
-    with using(Environment(folders, ModelStore())) as environment:
+def environment(folders: Folders, model_store: ModelStore) -> Iterator[Environment]:
+    with using(Environment(folders, model_store)) as environment:
         yield environment
 
 
@@ -79,5 +83,5 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def checkpoint(environment: Environment, tiny_checkpoint: Path) -> str:
     """The name of a small random checkpoint in the checkpoints folder."""
-    shutil.copy(tiny_checkpoint, environment.folders.models["checkpoints"].paths[0] / tiny_checkpoint.name)
+    (environment.folders.models["checkpoints"].paths[0] / tiny_checkpoint.name).symlink_to(tiny_checkpoint)
     return tiny_checkpoint.name

@@ -43,7 +43,7 @@ class FileIdentity:
 
     @classmethod
     def of(cls, path: Path, status: os.stat_result) -> FileIdentity:
-        return cls(str(path), status.st_ino, status.st_mtime_ns, status.st_size)
+        return cls(str(path.resolve()), status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 @dataclass(frozen=True, slots=True)

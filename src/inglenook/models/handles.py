@@ -57,11 +57,12 @@ class LoadedModel:
     def denoise(self, x: Tensor, sigma: Tensor, context: Tensor) -> Tensor:
         """The clean latent that the network sees in `x`, float32.
 
-        x: [batch, channels, h, w], scaled; sigma: [batch]; context: [batch, tokens, width].
+        x: [batch, channels, h, w], scaled; sigma: a scalar on the CPU (nothing waits for a GPU then), or [batch];
+        context: [batch, tokens, width].
         """
         prediction = self.model.prediction
         scaled = prediction.scaled_input(x, sigma).to(self.dtype)
-        timestep = prediction.table.timestep(sigma).float()
+        timestep = prediction.table.timestep(sigma).float().expand(x.shape[0]).to(x.device)
         output = self.model.part.forward(self.module, scaled, timestep, context.to(self.dtype))
         return prediction.denoised(x, output.float(), sigma)
 

@@ -137,12 +137,12 @@ def _fill_position_ids(module: nn.Module, device: torch.device) -> None:
 def _check_interrupts_inside(module: nn.Module) -> None:
     """Let a forward pass stop between its blocks: one step of a large picture on a CPU takes many seconds."""
     for name, inner in module.named_modules():
-        if name.rpartition(".")[2].isdigit() and name.count(".") <= _DEEPEST_CHECK:
+        if name.split(".")[-2:-1] and name.split(".")[-2] in _BLOCK_LISTS:
             inner.register_forward_pre_hook(lambda *_: check_interrupted())
 
 
-_DEEPEST_CHECK = 3
-"""Levels of module names where lists of blocks stand: `down_blocks.0.resnets.1`, `decoder.up_blocks.0.resnets.1`."""
+_BLOCK_LISTS = frozenset({"resnets", "attentions", "transformer_blocks", "layers"})
+"""Lists of blocks in the modules of diffusers and transformers; a block takes a small part of a step."""
 
 
 def _has_bfloat16(device: torch.device) -> bool:

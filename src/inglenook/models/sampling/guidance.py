@@ -102,8 +102,7 @@ def predict(model: LoadedModel, x: Tensor, sigma: Tensor, groups: Sequence[Seque
 def _evaluate(model: LoadedModel, x: Tensor, sigma: Tensor, contexts: Sequence[Tensor]) -> Sequence[Tensor]:
     count = len(contexts)
     try:
-        levels = sigma.to(x.device).expand(count * x.shape[0])
-        return model.denoise(x.repeat(count, *(1,) * (x.ndim - 1)), levels, torch.cat(list(contexts))).chunk(count)
+        return model.denoise(x.repeat(count, *(1,) * (x.ndim - 1)), sigma, torch.cat(list(contexts))).chunk(count)
     except RuntimeError as error:
         if count == 1 or not is_out_of_memory(error):
             raise
