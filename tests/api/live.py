@@ -156,7 +156,7 @@ def picture_graph(color=0, *, sink="PreviewImage", size=64, **sink_inputs):
     }
 
 
-def blocking_graph(color=0, *, nodes=400, side=512):
+def blocking_graph(color=0, *, nodes=400, side=256):
     """Some seconds of work in short nodes, so that it can be interrupted between them."""
     graph = {
         "0": {"class_type": "EmptyImage", "inputs": {"width": side, "height": side, "batch_size": 1, "color": color}}

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from inglenook.dispatch.dispatcher import QueueFull, ShuttingDown
-from inglenook.jobs import Existing, State
+from inglenook.jobs import Existing, Job, JobStore, State
 from tests.dispatch.conftest import running_server
 
 OK = ("Say", {"text": "hello"})
@@ -205,6 +205,22 @@ async def test_a_job_that_outlasts_the_stop_goes_back_without_losing_an_attempt_
         await server.recorder.until("long", "Succeeded")
         job = await server.store.get("long")
         assert (job.server_deaths, job.worker_deaths) == (0, 0)
+
+
+async def test_a_job_that_saw_the_server_die_too_often_fails_and_says_so(tmp_path):
+    async with JobStore.open(f"sqlite:///{tmp_path / 'jobs.sqlite'}") as store:
+        graph = b'{"0": {"class_type": "Say", "inputs": {"text": ""}}}'
+        await store.add(Job(id="a", number=0, graph=graph, targets=("0",), fingerprint="a", created_ms=1))
+        for attempt in range(1, 5):
+            await store.claim("a", "toy", attempt)
+            if attempt < 4:
+                await store.recover()
+    async with running_server(tmp_path) as server:
+        entry = await server.store.history_entry("a")
+        assert entry.result.state is State.failed
+        name, fields = entry.result.messages[-1]
+        assert name == "Failed"
+        assert "died 4 times" in fields["message"]
 
 
 async def test_an_idle_process_that_is_killed_is_replaced(server):

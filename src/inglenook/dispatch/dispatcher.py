@@ -104,13 +104,22 @@ class Dispatcher(WorkerListener):
 
     async def recover(self, class_types_of: Callable[[Job], frozenset[str]]) -> None:
         """Queue what the store holds from before; what a dead attempt wrote is removed."""
-        jobs = await self._store.recover()
+        jobs = await self._store.recover(self._result_of_lost)
         self._discard_attempts([job.id for job in jobs])
         for job in jobs:
             self._waiting.add(Run(job, class_types_of(job)))
         self._number = int(await self._store.next_number())
         if self._waiting:
             logger.info("%d jobs are waiting from before", len(self._waiting))
+
+    def _result_of_lost(self, job: Job) -> JobResult:
+        """The end of a job that was running each time the server died."""
+        now = self._clock_ms()
+        message = f"The server died {job.server_deaths} times while this job ran; it was not tried again."
+        end = _failed("", "", message, Interrupted("", "", [], {}, {}, now), "inglenook.ServerDied")
+        run = Run(job, frozenset(), started=Started(job.started_ms or now), end=end)
+        error = {"node_id": "", "message": message}
+        return JobResult(State.failed, now, messages=run.kept_messages(), error=error)
 
     async def start(self) -> None:
         """Start the workers; jobs run as soon as one is ready."""

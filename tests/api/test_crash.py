@@ -1,0 +1,115 @@
+"""SIGKILL of the server and of the device process in the middle of work: every accepted job ends once, in order."""
+
+import os
+import random
+import signal
+import threading
+import time
+
+import pytest
+
+from tests.api.live import LiveServer, blocking_graph, new_id, picture_graph
+
+
+@pytest.fixture
+def server(tmp_path):
+    server = LiveServer(tmp_path / "base").start()
+    yield server
+    if server.process is not None:
+        server.stop()
+
+
+def saved_files(server):
+    return sorted(path.name for path in (server.base / "output").rglob("*") if path.is_file())
+
+
+def outputs_in_history(server, ids):
+    entries = [server.wait(job_id) for job_id in ids]
+    assert [entry["status"]["status_str"] for entry in entries] == ["success"] * len(ids)
+    return sorted(image["filename"] for entry in entries for image in entry["outputs"]["2"]["images"])
+
+
+def worker_pid(server):
+    return server.get("/api/health").json()["workers"][0]["pid"]
+
+
+def test_a_server_killed_at_work_ends_every_accepted_job_once_and_in_order(server):
+    accepted, stop = [], threading.Event()
+
+    def submit():
+        color = 0
+        while not stop.is_set():
+            color += 1
+            try:
+                accepted.append(server.submit(picture_graph(color, sink="SaveImage", size=128, filename_prefix="k")))
+            except Exception:
+                if server.process is None:
+                    time.sleep(0.05)
+
+    thread = threading.Thread(target=submit)
+    thread.start()
+    try:
+        for _ in range(2):
+            at_least = len(accepted) + 20
+            server.until(lambda at_least=at_least: len(accepted) >= at_least)
+            time.sleep(random.uniform(0, 0.1))
+            server.stop(signal.SIGKILL)
+            server.start()
+    finally:
+        stop.set()
+        thread.join()
+    assert outputs_in_history(server, accepted) == saved_files(server)
+    history = [job_id for job_id in server.get("/history").json() if job_id in set(accepted)]
+    assert history == accepted
+
+
+def test_a_device_process_killed_at_work_costs_no_job_and_leaves_no_file(server):
+    server.run(picture_graph(1))
+    ids = [server.submit(picture_graph(color, sink="SaveImage", size=512, filename_prefix="k")) for color in range(20)]
+    for count in (4, 10):
+        server.until(lambda count=count: len(saved_files(server)) >= count)
+        os.kill(worker_pid(server), signal.SIGKILL)
+    assert outputs_in_history(server, ids) == saved_files(server)
+    assert [job_id for job_id in server.get("/history").json() if job_id in set(ids)] == ids
+
+
+def test_the_device_process_ends_with_its_server(server):
+    pid = worker_pid(server)
+    server.stop(signal.SIGKILL)
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    pytest.fail("the device process outlived its server")
+
+
+def test_sigterm_ends_in_order_and_keeps_what_waits(server):
+    running = server.submit(blocking_graph(1, nodes=30))
+    waiting = server.submit(picture_graph(2))
+    server.until(lambda: server.get("/queue").json()["queue_running"])
+    assert server.stop(signal.SIGTERM) == 0
+    server.start()
+    assert server.wait(running)["status"]["status_str"] == "success"
+    assert server.wait(waiting)["status"]["status_str"] == "success"
+
+
+def test_a_second_server_on_the_same_folder_ends_with_a_clear_message(server):
+    other = LiveServer(server.base)
+    other._log = server.base / "other.log"
+    with pytest.raises(AssertionError):
+        other.start()
+    assert "another server" in other.log
+    assert server.get("/prompt").status_code == 200
+
+
+def test_jobs_and_their_numbers_survive_an_orderly_restart(server):
+    job_id = server.submit(picture_graph(1), prompt_id=new_id())
+    number = server.wait(job_id)["prompt"][0]
+    server.stop()
+    server.start()
+    assert server.get(f"/history/{job_id}").json()[job_id]["prompt"][0] == number
+    assert server.post("/prompt", {"prompt": picture_graph(2)}).json()["number"] == number + 1
+    assert server.submit(picture_graph(1), prompt_id=job_id) == job_id
