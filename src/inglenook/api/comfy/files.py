@@ -12,7 +12,7 @@ import orjson
 from fastapi import APIRouter
 from PIL import Image
 from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
@@ -32,6 +32,8 @@ Encoder = Callable[[Image.Image], bytes]
 _TYPES = ("input", "output", "temp")
 _PLURALS = {f"{kind}s": kind for kind in _TYPES}
 _DEFAULT_QUALITY = 90
+_HELD_BYTES = 16 << 20
+"""An upload up to this size is held in memory until it is written; a larger one goes through a temporary file."""
 
 _pictures = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
 """Decodes pictures for clients: few at a time, because each may take hundreds of megabytes."""
@@ -99,10 +101,14 @@ class _Form:
         self._form: FormData | None = None
 
     async def __aenter__(self) -> FormData:
+        parser = MultiPartParser(self._request.headers, self._request.stream(), max_files=20, max_fields=50)
+        parser.spool_max_size = _HELD_BYTES
         try:
-            self._form = await self._request.form(max_files=20, max_fields=50)
-        except HTTPException as error:
-            raise ApiError(400, "invalid_form", "The body is not a complete form", str(error.detail)) from None
+            if not self._request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+                raise MultiPartException("The content type is not multipart/form-data")
+            self._form = await parser.parse()
+        except MultiPartException as error:
+            raise ApiError(400, "invalid_form", "The body is not a complete form", error.message) from None
         except ClientDisconnect:
             raise ApiError(400, "incomplete_body", "The client went away") from None
         return self._form
