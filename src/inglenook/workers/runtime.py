@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -15,6 +16,7 @@ from inglenook.engine.graph import Graph
 from inglenook.media import writing
 from inglenook.media.attempts import AttemptJournal
 from inglenook.media.folders import Folders
+from inglenook.models import architectures
 from inglenook.models.memory import ModelStore
 from inglenook.nodes import registry
 from inglenook.nodes.environment import Environment, using
@@ -55,7 +57,9 @@ class EngineRuntime:
         if settings.worker_threads is not None:
             torch.set_num_threads(settings.worker_threads)
         torch.set_grad_enabled(False)
-        return cls(settings, _choose_device(configure.device))
+        runtime = cls(settings, _choose_device(configure.device))
+        threading.Thread(target=architectures.preload, name="preload", daemon=True).start()
+        return runtime
 
     def ready(self, import_seconds: float) -> Ready:
         """Return the first message: what this process can do."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from diffusers import AutoencoderKL
 from torch import nn
 
 from inglenook.errors import ModelError
+from inglenook.models import architectures
 from inglenook.models.families.family import VaePart
 from inglenook.models.files import TensorFile
 from inglenook.models.keymap import VAE_PREFIX, vae_keys
@@ -42,7 +42,7 @@ class AutoencoderShape:
             "use_quant_conv": self.has_quant,
             "use_post_quant_conv": self.has_quant,
         }
-        module: nn.Module = AutoencoderKL(**options)
+        module: nn.Module = architectures.diffusers().AutoencoderKL(**options)
         return module
 
 

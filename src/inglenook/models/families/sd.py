@@ -11,11 +11,10 @@ import json
 from dataclasses import dataclass
 from typing import Any, cast
 
-from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModel
 
 from inglenook.errors import ModelError
+from inglenook.models import architectures
 from inglenook.models.families.autoencoder import find_autoencoder, norm_groups, whole_number
 from inglenook.models.families.family import Checkpoint, DiffusionPart, LatentFormat, TextPart
 from inglenook.models.files import TensorFile
@@ -61,7 +60,7 @@ class UNetShape:
             "norm_num_groups": self.groups,
             "time_embedding_dim": self.time_width,
         }
-        module: nn.Module = UNet2DConditionModel(**options)
+        module: nn.Module = architectures.diffusers().UNet2DConditionModel(**options)
         return module
 
 
@@ -77,7 +76,8 @@ class TextShape:
     positions: int
 
     def build(self) -> nn.Module:
-        config = CLIPTextConfig(
+        transformers = architectures.transformers()
+        config = transformers.CLIPTextConfig(
             vocab_size=self.words,
             hidden_size=self.width,
             intermediate_size=self.hidden,
@@ -88,7 +88,7 @@ class TextShape:
             bos_token_id=0,
             eos_token_id=2,
         )
-        return cast(nn.Module, CLIPTextModel(config))
+        return cast(nn.Module, transformers.CLIPTextModel(config))
 
 
 def read_checkpoint(file: TensorFile) -> Checkpoint | None:

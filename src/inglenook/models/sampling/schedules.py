@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from scipy import stats
+from scipy.special import betaincinv  # scipy.stats takes most of a second to import
 from torch import Tensor
 
 from inglenook.errors import NodeError
@@ -123,7 +123,7 @@ def exponential_sigmas(steps: int, sigma_min: float, sigma_max: float) -> Tensor
 def beta(table: SigmaTable, steps: int, alpha: float = 0.6, beta: float = 0.6) -> Tensor:
     """Training steps at the quantiles of a beta distribution; equal neighbours are taken once."""
     quantiles = 1 - np.linspace(0, 1, steps, endpoint=False)
-    positions = np.rint(stats.beta.ppf(quantiles, alpha, beta) * (len(table.sigmas) - 1)).astype(int).tolist()
+    positions = np.rint(betaincinv(alpha, beta, quantiles) * (len(table.sigmas) - 1)).astype(int).tolist()
     kept = [step for number, step in enumerate(positions) if number == 0 or step != positions[number - 1]]
     return torch.tensor([float(table.sigmas[step]) for step in kept] + [0.0])
 
