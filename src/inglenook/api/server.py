@@ -80,6 +80,7 @@ async def _serve(settings: Settings, listeners: list[socket.socket], on_ready: C
                 ws_ping_interval=None,
                 ws_per_message_deflate=False,
                 access_log=False,
+                log_level="warning",
                 log_config=None,
                 proxy_headers=False,
                 server_header=False,
