@@ -223,6 +223,14 @@ async def test_a_job_that_saw_the_server_die_too_often_fails_and_says_so(tmp_pat
         assert "died 4 times" in fields["message"]
 
 
+async def test_a_job_of_a_class_that_is_gone_fails_and_names_it_and_the_next_runs(server):
+    await server.submit("a", ("Gone", {}))
+    await server.submit("b", OK)
+    failed = await server.recorder.until("a", "Failed")
+    assert "Gone" in failed.message
+    await server.recorder.until("b", "Succeeded")
+
+
 async def test_an_idle_process_that_is_killed_is_replaced(server):
     await server.submit("a", OK)
     await server.recorder.until("a")

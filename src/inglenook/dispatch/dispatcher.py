@@ -250,19 +250,37 @@ class Dispatcher(WorkerListener):
         return None
 
     def _start(self, run: Run, worker: Worker) -> None:
-        self._waiting.remove(run.job.id)
-        job = replace(
-            run.job, state=State.running, attempt=run.job.attempt + 1, worker=worker.name, started_ms=self._clock_ms()
-        )
-        run.begin_attempt(job, worker.name)
-        self._running[job.id] = run
-        if job.client_id is not None:
-            self._by_client.setdefault(job.client_id, {})[job.id] = run
-        run.claim_timer = asyncio.get_running_loop().call_later(_CLAIM_AFTER_S, self._claim, run)
+        self._begin(run, worker.name)
+        job = run.job
         worker.execute(
             Request(job.id, job.attempt, job.graph, job.targets, {**job.extra_data, **run.secrets}, job.timeout_s)
         )
         self._bus.queue_changed(self.remaining, run)
+
+    def _begin(self, run: Run, worker_name: str) -> None:
+        """Take a run from the waiting ones into its next attempt."""
+        self._waiting.remove(run.job.id)
+        job = replace(
+            run.job, state=State.running, attempt=run.job.attempt + 1, worker=worker_name, started_ms=self._clock_ms()
+        )
+        run.begin_attempt(job, worker_name)
+        self._running[job.id] = run
+        if job.client_id is not None:
+            self._by_client.setdefault(job.client_id, {})[job.id] = run
+        run.claim_timer = asyncio.get_running_loop().call_later(_CLAIM_AFTER_S, self._claim, run)
+
+    def _refuse_unknown(self) -> None:
+        """End waiting jobs with a node class that no worker has, such as one of a pack that was removed."""
+        if any(worker.documents is None for worker in self.workers):
+            return
+        known = {class_type for worker in self.workers for class_type in worker.documents or ()}
+        for run in [run for run in self._waiting if not run.class_types <= known]:
+            missing = ", ".join(sorted(run.class_types - known))
+            now = self._clock_ms()
+            end = Interrupted("", "", [], {}, {}, now)
+            message = f"No worker has these node classes: {missing}. Install the node pack, then submit the job again."
+            self._begin(run, "")
+            self._tell(run, "", [Started(now), _failed("", "", message, end, "inglenook.MissingNodeType")])
 
     def _claim(self, run: Run) -> None:
         """Write down who runs the job, if that has not been done.
@@ -282,19 +300,22 @@ class Dispatcher(WorkerListener):
 
     def worker_ready(self, worker: Worker) -> None:
         self._on_worker_ready(worker)
+        self._refuse_unknown()
         self.wake()
 
     def worker_events(self, worker: Worker, job_id: str, attempt: int, events: Sequence[AnyEvent]) -> None:
         run = self._running.get(job_id)
-        if run is None or run.job.attempt != attempt:
-            return
-        events = self._explain(run, events)
+        if run is not None and run.job.attempt == attempt:
+            self._tell(run, worker.name, self._explain(run, events))
+
+    def _tell(self, run: Run, worker_name: str, events: Sequence[AnyEvent]) -> None:
+        """Note events of a running job and pass them on in their turn."""
         run.record(events)
         told = _Told(run, events, is_end=isinstance(events[-1], END_EVENTS))
-        self._lanes.setdefault(worker.name, deque()).append(told)
+        self._lanes.setdefault(worker_name, deque()).append(told)
         if told.is_end:
-            self._finish(told, worker.name)
-        self._drain(worker.name)
+            self._finish(told, worker_name)
+        self._drain(worker_name)
         if told.is_end:
             self.wake()
 
@@ -400,7 +421,7 @@ class Dispatcher(WorkerListener):
         if death.cause is Cause.CRASH and run.job.worker_deaths < MAX_WORKER_DEATHS and not run.is_cancelled:
             self._own(self._retry(run, death))
             return
-        self.worker_events(worker, run.job.id, attempt, self._end_after_death(run, death))
+        self._tell(run, worker.name, self._end_after_death(run, death))
 
     def _end_after_death(self, run: Run, death: Death) -> list[AnyEvent]:
         now = self._clock_ms()
@@ -411,7 +432,7 @@ class Dispatcher(WorkerListener):
         started: list[AnyEvent] = [] if run.started else [Started(now)]
         class_type = msgspec.json.decode(run.job.graph).get(node.real_id, {}).get("class_type", "")
         end = Interrupted(node.real_id, class_type, executed, outputs, meta, now)
-        if death.cause is Cause.CANCEL:
+        if death.cause is Cause.CANCEL or run.is_cancelled:
             return [*started, end]
         kinds = {Cause.TIMEOUT: "TimeoutError", Cause.MEMORY: "MemoryError"}
         message = f"The process that ran this job was ended: {death.reason}."
