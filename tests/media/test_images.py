@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from inglenook.errors import MediaError
-from inglenook.media import images, png
+from inglenook.media import images, pixels, png
 from inglenook.media.metadata import exif, read_metadata, workflow_text
 
 
@@ -29,17 +29,17 @@ GRADIENT = np.arange(16 * 12, dtype=np.uint8).reshape(16, 12)
 
 
 def test_rgb_has_no_mask() -> None:
-    pixels = np.stack([GRADIENT, GRADIENT // 2, 255 - GRADIENT], -1)
-    decoded = images.decode(file_of(Image.fromarray(pixels)))
+    values = np.stack([GRADIENT, GRADIENT // 2, 255 - GRADIENT], -1)
+    decoded = pixels.decode(file_of(Image.fromarray(values)))
     assert decoded.masks is None
     assert decoded.images.dtype == np.float32
-    assert np.array_equal(decoded.images[0], pixels.astype(np.float32) / 255)
+    assert np.array_equal(decoded.images[0], values.astype(np.float32) / 255)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr", "RGBX"])
 def test_other_modes_become_rgb(mode: str) -> None:
     image = Image.fromarray(GRADIENT).convert("RGB").convert(mode)
-    decoded = images.decode(file_of(image, "PNG" if mode in ("1", "L", "P") else "TIFF"))
+    decoded = pixels.decode(file_of(image, "PNG" if mode in ("1", "L", "P") else "TIFF"))
     assert decoded.images.shape == (1, 16, 12, 3)
     assert decoded.masks is None
 
@@ -48,7 +48,7 @@ def test_other_modes_become_rgb(mode: str) -> None:
 def test_the_mask_is_one_minus_alpha(mode: str) -> None:
     image = Image.fromarray(GRADIENT).convert("RGBA")
     image.putalpha(Image.fromarray(GRADIENT))
-    decoded = images.decode(file_of(image.convert(mode), "TIFF" if mode == "PA" else "PNG"))
+    decoded = pixels.decode(file_of(image.convert(mode), "TIFF" if mode == "PA" else "PNG"))
     assert decoded.masks is not None
     assert decoded.images.shape == (1, 16, 12, 3)
     assert np.allclose(decoded.masks[0], 1 - GRADIENT / np.float32(255))
@@ -58,7 +58,7 @@ def test_a_transparent_palette_colour_is_in_the_mask() -> None:
     image = Image.new("P", (4, 2), 1)
     image.putpalette([0, 0, 0, 255, 0, 0])
     image.putpixel((0, 0), 0)
-    decoded = images.decode(file_of(image, transparency=0))
+    decoded = pixels.decode(file_of(image, transparency=0))
     assert decoded.masks is not None
     assert decoded.masks[0, 0].tolist() == [1, 0, 0, 0]
     assert decoded.images[0, 1, 1].tolist() == [1, 0, 0]
@@ -66,19 +66,19 @@ def test_a_transparent_palette_colour_is_in_the_mask() -> None:
 
 def test_sixteen_bits_keep_their_precision() -> None:
     values = np.array([[0, 1, 32768, 65535]], np.uint16)
-    decoded = images.decode(file_of(Image.fromarray(values)))
+    decoded = pixels.decode(file_of(Image.fromarray(values)))
     assert np.allclose(decoded.images[0, 0, :, 0], values[0] / 65535, atol=1e-7)
 
 
 def test_floating_point_pictures() -> None:
-    decoded = images.decode(file_of(Image.fromarray(np.array([[0.0, 0.25, 1.0]], np.float32)), "TIFF"))
+    decoded = pixels.decode(file_of(Image.fromarray(np.array([[0.0, 0.25, 1.0]], np.float32)), "TIFF"))
     assert np.allclose(decoded.images[0, 0, :, 1], [0, 0.25, 1])
 
 
 def test_exif_orientation_is_applied() -> None:
     tags = Image.Exif()
     tags[0x0112] = 6  # turned by 90 degrees
-    decoded = images.decode(file_of(Image.new("RGB", (30, 10)), "JPEG", exif=tags))
+    decoded = pixels.decode(file_of(Image.new("RGB", (30, 10)), "JPEG", exif=tags))
     assert decoded.images.shape == (1, 30, 10, 3)
 
 
@@ -87,7 +87,7 @@ def test_an_animation_is_a_batch(image_format: str) -> None:
     frames = [Image.new("RGB", (8, 6), colour) for colour in ("red", "lime", "blue")]
     options = {"lossless": True} if image_format == "WEBP" else {}
     data = file_of(frames[0], image_format, save_all=True, append_images=frames[1:], **options)
-    decoded = images.decode(data)
+    decoded = pixels.decode(data)
     assert decoded.images.shape == (3, 6, 8, 3)
     assert decoded.images[:, 0, 0].round().tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
 
@@ -95,7 +95,7 @@ def test_an_animation_is_a_batch(image_format: str) -> None:
 def test_pages_of_another_size_are_left_out() -> None:
     pages = [Image.new("RGB", size) for size in ((8, 6), (4, 4), (8, 6))]
     data = file_of(pages[0], "TIFF", save_all=True, append_images=pages[1:])
-    assert images.decode(data).images.shape == (2, 6, 8, 3)
+    assert pixels.decode(data).images.shape == (2, 6, 8, 3)
 
 
 def bomb(width: int, height: int) -> bytes:
@@ -112,15 +112,15 @@ def bomb(width: int, height: int) -> bytes:
 @pytest.mark.parametrize("size", [(20_000, 20_000), (60_000, 60_000), (2**31 - 1, 2**31 - 1)])
 def test_a_bomb_is_refused_before_it_is_decoded(size: tuple[int, int]) -> None:
     with pytest.raises(MediaError, match="megapixels"):
-        images.decode(bomb(*size))
+        pixels.decode(bomb(*size))
 
 
 def test_the_frames_of_an_animation_count_together() -> None:
     frames = [Image.new("L", (100, 100), level) for level in range(0, 250, 10)]
     data = file_of(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    assert len(images.decode(data, max_pixels=250_000).images) == 25
+    assert len(pixels.decode(data, max_pixels=250_000).images) == 25
     with pytest.raises(MediaError, match=r"more than the limit of 0.1 megapixels"):
-        images.decode(data, max_pixels=100_000)
+        pixels.decode(data, max_pixels=100_000)
 
 
 GOOD = file_of(Image.fromarray(np.stack([GRADIENT] * 3, -1)))
@@ -134,7 +134,7 @@ GOOD = file_of(Image.fromarray(np.stack([GRADIENT] * 3, -1)))
 def test_what_is_no_picture_is_a_clear_error(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "upload.png").write_bytes(data)
     with pytest.raises(MediaError, match=r"cannot read upload\.png"):
-        images.decode(tmp_path / "upload.png")
+        pixels.decode(tmp_path / "upload.png")
 
 
 @given(st.data())
@@ -143,7 +143,7 @@ def test_damaged_files_never_crash(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 6))):
         damaged[data.draw(st.integers(8, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     with suppress(MediaError):
-        images.decode(bytes(damaged), max_pixels=1_000_000)
+        pixels.decode(bytes(damaged), max_pixels=1_000_000)
 
 
 @given(
@@ -202,7 +202,7 @@ def test_extra_entries_that_are_no_object_are_ignored() -> None:
 
 def test_values_are_cut_off_not_rounded() -> None:
     values = np.array([-1, 0, 0.5, 0.999, 1, 2, np.nan], np.float32)
-    assert images.quantize(values)[:6].tolist() == [0, 0, 127, 254, 255, 255]
+    assert pixels.quantize(values)[:6].tolist() == [0, 0, 127, 254, 255, 255]
 
 
 def test_encoders_for_browsers() -> None:

@@ -6,12 +6,9 @@ import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from inglenook.errors import MediaError
 
@@ -24,22 +21,9 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "MPO", "AVIF", "ICO", "
 # fmt: on
 """What Pillow may open: pixel formats that it decodes itself (EPS and others would start programs)."""
 
-_SINGLE_FRAME = frozenset({"MPO"})
-"""Formats whose further frames are other views of the same picture."""
-
 _LARGEST_SIDE = {"webp": 16383, "jpeg": 65535}
 
 Source = Path | bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """The frames of a picture file."""
-
-    images: NDArray[np.float32]
-    """[frames, height, width, 3], 0..1"""
-    masks: NDArray[np.float32] | None
-    """[frames, height, width], 1 - alpha; None when no frame has transparency."""
 
 
 @contextmanager
@@ -52,7 +36,7 @@ def opened(source: Source, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image
     _raise_pillow_limit(max_pixels)
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS) as image:
-            _check_size(image.width, image.height, 1, max_pixels, name)
+            check_size(image.width, image.height, 1, max_pixels, name)
             yield image
     except (MediaError, FileNotFoundError, IsADirectoryError):
         raise
@@ -70,7 +54,7 @@ def _raise_pillow_limit(max_pixels: int) -> None:
         Image.MAX_IMAGE_PIXELS = max_pixels
 
 
-def _check_size(width: int, height: int, frames: int, max_pixels: int, name: str) -> None:
+def check_size(width: int, height: int, frames: int, max_pixels: int, name: str) -> None:
     if width * height * frames > max_pixels:
         size = f"{width}x{height}" + (f" pixels in {frames} frames" if frames > 1 else " pixels")
         raise MediaError(f"{name} has {size}, more than the limit of {max_pixels / 1e6:g} megapixels")
@@ -82,50 +66,7 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def decode(source: Source, max_pixels: int = MAX_PIXELS) -> Decoded:
-    """All frames of a picture that have the size of the first one, turned as its EXIF orientation says.
-
-    Raises MediaError as `opened` does, FileNotFoundError.
-    """
-    name = source.name if isinstance(source, Path) else "the picture"
-    images: list[NDArray[np.float32]] = []
-    masks: list[NDArray[np.float32] | None] = []
-    with opened(source, max_pixels) as file:
-        for frame in _frames(file):
-            picture = _upright(frame)
-            pixels = _rgb(picture)
-            if images and pixels.shape != images[0].shape:
-                continue
-            _check_size(picture.width, picture.height, len(images) + 1, max_pixels, name)
-            images.append(pixels)
-            masks.append(_mask(picture))
-    if all(mask is None for mask in masks):
-        return Decoded(np.stack(images), None)
-    opaque = np.zeros(images[0].shape[:2], np.float32)
-    return Decoded(np.stack(images), np.stack([opaque if mask is None else mask for mask in masks]))
-
-
-def decode_channel(source: Source, channel: str, max_pixels: int = MAX_PIXELS) -> NDArray[np.float32]:
-    """One channel of the first frame of a picture as a mask [height, width], 0..1.
-
-    channel: `red`, `green`, `blue`, or `alpha`, which is inverted: 1 where the picture is transparent.
-    """
-    with opened(source, max_pixels) as file:
-        picture = _upright(file)
-        if channel == "alpha":
-            mask = _mask(picture)
-            return np.zeros((picture.height, picture.width), np.float32) if mask is None else mask
-        return np.ascontiguousarray(_rgb(picture)[..., ("red", "green", "blue").index(channel)])
-
-
-def _frames(file: Image.Image) -> Iterator[Image.Image]:
-    if getattr(file, "n_frames", 1) == 1 or file.format in _SINGLE_FRAME:
-        yield file
-    else:
-        yield from ImageSequence.Iterator(file)
-
-
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
     """The image turned as its EXIF orientation says; damaged EXIF data counts as none."""
     image.load()
     try:
@@ -134,51 +75,13 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _rgb(image: Image.Image) -> NDArray[np.float32]:
-    """[height, width, 3], 0..1."""
-    grey = _deep_grey(image)
-    if grey is not None:
-        return np.repeat(grey[..., None], 3, axis=-1)
-    if image.mode in ("RGBa", "La"):
-        image = image.convert("RGBA")
-    return np.asarray(image.convert("RGB"), np.float32) / np.float32(255)
-
-
-def _deep_grey(image: Image.Image) -> NDArray[np.float32] | None:
-    """[height, width], 0..1, of an image with one channel of more than 8 bits."""
-    if image.mode.startswith("I"):
-        return _clipped(np.asarray(image).astype(np.float32), np.float32(65535))
-    if image.mode == "F":
-        values = np.nan_to_num(np.asarray(image, np.float32))
-        return _clipped(values, np.float32(255 if values.max(initial=0) > 1 else 1))
-    return None
-
-
-def _clipped(values: NDArray[np.float32], scale: np.float32) -> NDArray[np.float32]:
-    return (values / scale).clip(np.float32(0), np.float32(1))
-
-
-def _mask(image: Image.Image) -> NDArray[np.float32] | None:
-    if image.has_transparency_data:
-        alpha = image.getchannel("A") if "A" in image.getbands() else image.convert("RGBA").getchannel("A")
-        mask: NDArray[np.float32] = np.float32(1) - np.asarray(alpha, np.float32) / np.float32(255)
-        return mask
-    return None
-
-
-def quantize(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """0..1 to 0..255, cut off as ComfyUI does, not rounded; any shape."""
-    with np.errstate(invalid="ignore"):  # not-a-number becomes some byte
-        scaled: NDArray[np.uint8] = (pixels * np.float32(255)).clip(0, 255).astype(np.uint8)
-    return scaled
-
-
 def eight_bit(image: Image.Image) -> Image.Image:
     """The image upright, as RGB, or RGBA where it has transparency."""
-    picture = _upright(image)
-    grey = _deep_grey(picture)
-    if grey is not None:
-        return Image.fromarray(quantize(grey)).convert("RGB")
+    picture = upright(image)
+    if picture.mode.startswith("I") or picture.mode == "F":
+        from inglenook.media import pixels  # numpy, which the API process does without otherwise
+
+        return pixels.eight_bit_grey(picture).convert("RGB")
     return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
 
 

@@ -11,12 +11,13 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, BinaryIO
 
 from inglenook.errors import MediaError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
@@ -32,6 +33,8 @@ def encode(pixels: NDArray[np.uint8], *, level: int = 4, text: Mapping[str, str]
     pixels: [height, width, channels], channels 1 to 4 (grey, grey with alpha, RGB, RGBA). level: zlib's, 0 to 9.
     text: keyword -> text, written before the pixels; keywords that PNG does not allow are left out.
     """
+    import numpy as np  # here, because the API process reads text chunks without it
+
     height, width, channels = pixels.shape
     if channels not in _COLOUR_TYPES or not height or not width:
         raise MediaError(f"a picture of {width}x{height} with {channels} channels cannot be stored as PNG")

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-import numpy as np
 from PIL import Image
 
 from inglenook.errors import MediaError, UnsafePath
@@ -115,6 +114,8 @@ def with_alpha_of(original: Path, mask: BinaryIO, max_pixels: int) -> bytes:
 
     A mask of another size is scaled. Raises MediaError when one of them is no picture.
     """
+    import numpy as np  # here, because most uploads need none of it
+
     text = png.read_text(original) if png.is_png(original) else {}
     mask.seek(0)
     with images.opened(mask.read(), max_pixels) as file:

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from inglenook.engine import context
-from inglenook.media import images as media
-from inglenook.media import png
+from inglenook.media import pixels, png
 from inglenook.media.folders import FileKind
 from inglenook.media.metadata import workflow_text
 from inglenook.media.naming import temporary_prefix, write_output
@@ -49,7 +48,7 @@ def load_image_output(image: str) -> tuple[Tensor, Tensor]:
 def _load(name: str, kind: str) -> tuple[Tensor, Tensor]:
     """All frames of a file, and their masks, 1 - alpha."""
     path = environment().folders.resolve_annotated(name, kind)
-    decoded = media.decode(path, round(environment().max_megapixels * 1e6))
+    decoded = pixels.decode(path, round(environment().max_megapixels * 1e6))
     frames = torch.from_numpy(decoded.images)
     if decoded.masks is None:
         return frames, torch.zeros(len(frames), _NO_MASK_SIZE, _NO_MASK_SIZE)
@@ -77,7 +76,7 @@ def _save(
     for number, image in enumerate(images):
         context.check_interrupted()
         height, width = image.shape[:2]
-        data = png.encode(media.quantize(to_numpy(image)), level=level, text=text)
+        data = png.encode(pixels.quantize(to_numpy(image)), level=level, text=text)
         file = write_output(
             environment().folders, kind, prefix, "png", data, width=width, height=height, batch_number=number
         )
@@ -89,7 +88,7 @@ def _save(
 def save_image_websocket(images: Tensor) -> dict[str, Any]:
     for number, image in enumerate(images):
         context.progress(number, len(images))
-        context.send_image(png.encode(media.quantize(to_numpy(image))), "image/png")
+        context.send_image(png.encode(pixels.quantize(to_numpy(image))), "image/png")
     return {}
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from inglenook.engine import context
 from inglenook.errors import NodeError
-from inglenook.media import images as media
+from inglenook.media import pixels
 from inglenook.nodes.environment import environment
 from inglenook.nodes.image import file_hash, preview_image
 from inglenook.nodes.registry import node
@@ -27,7 +27,7 @@ def batched(mask: Tensor) -> Tensor:
 @node("LoadImageMask", fingerprint=file_hash)
 def load_image_mask(image: str, channel: str) -> tuple[Tensor]:
     path = environment().folders.resolve_annotated(image)
-    return (torch.from_numpy(media.decode_channel(path, channel, round(environment().max_megapixels * 1e6)))[None],)
+    return (torch.from_numpy(pixels.decode_channel(path, channel, round(environment().max_megapixels * 1e6)))[None],)
 
 
 @node("MaskPreview")

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from inglenook.media.images import quantize
+from inglenook.media.pixels import quantize
 
 
 def resize(samples: Tensor, width: int, height: int, method: str, crop: str = "disabled") -> Tensor:
