@@ -8,13 +8,19 @@ from inglenook.nodes.environment import environment
 from inglenook.nodes.registry import node
 
 
-@node("CheckpointLoaderSimple")
+def _identity(folder: str, name: str) -> list[int]:
+    """What tells a file from one that replaces it: a cached handle maps the old one."""
+    status = environment().folders.find(folder, name).stat()
+    return [status.st_ino, status.st_mtime_ns, status.st_size]
+
+
+@node("CheckpointLoaderSimple", fingerprint=lambda ckpt_name: _identity("checkpoints", ckpt_name))
 def load_checkpoint_simple(ckpt_name: str) -> tuple[Model, Clip | None, Vae | None]:
     path = environment().folders.find("checkpoints", ckpt_name)
     return load_checkpoint(path, environment().models, _embeddings())
 
 
-@node("VAELoader")
+@node("VAELoader", fingerprint=lambda vae_name: _identity("vae", vae_name))
 def load_vae_file(vae_name: str) -> tuple[Vae]:
     return (load_vae(environment().folders.find("vae", vae_name), environment().models),)
 

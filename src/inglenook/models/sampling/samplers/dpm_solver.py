@@ -37,15 +37,16 @@ def dpm_adaptive(
         return x
     solver, pace = _Solver(model), _Pace(h)
     time, end = log_snr(sigmas[0]), log_snr(_last_level(sigmas))
+    previous = x
     done = 0
     while time < end - 1e-5:
         following = torch.minimum(end, time + pace.width)
         begin = solver.begin(x, time)
         low, high = begin.step(2, following, r1=1 / 3), begin.step(3, following)
-        allowed = torch.maximum(torch.full_like(x, atol), rtol * torch.maximum(low.abs(), high.abs()))
+        allowed = torch.maximum(torch.full_like(x, atol), rtol * torch.maximum(low.abs(), previous.abs()))
         error = torch.linalg.norm((low - high) / allowed) / x.numel() ** 0.5
         if pace.accepts(float(error)):
-            x, time = high, following
+            x, previous, time = high, low, following
             run.report(min(done, len(sigmas) - 2), begin.denoised)
             done += 1
     return x
