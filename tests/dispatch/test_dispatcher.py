@@ -101,7 +101,7 @@ async def test_a_second_interrupt_does_not_wait_for_the_grace_time(tmp_path):
 async def test_a_job_over_its_time_limit_is_timed_out_with_the_limit_named(server, node):
     await server.submit("slow", (node, {"seconds": 60}), timeout_s=0.2)
     failed = await server.recorder.until("slow", "Failed")
-    assert failed.exception_type == "TimeoutError"
+    assert failed.exception_type == "inglenook.TimeLimitExceeded"
     assert "0.2 s" in failed.message
     assert (await server.store.get("slow")).state is State.timed_out
 

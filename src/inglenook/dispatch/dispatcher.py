@@ -16,15 +16,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-import msgspec
-
+from inglenook.dispatch import endings
 from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.placement import choose
 from inglenook.dispatch.run import END_EVENTS, Run
 from inglenook.dispatch.waiting import WaitingRuns
-from inglenook.engine.events import AnyEvent, Failed, Interrupted, NodeRef, Started, Succeeded
+from inglenook.engine.events import AnyEvent
 from inglenook.errors import JobError
-from inglenook.jobs import Added, AddOutcome, Job, JobId, JobResult, JobStore, JobStoreFull, State
+from inglenook.jobs import Added, AddOutcome, Job, JobId, JobStore, JobStoreFull, State
 from inglenook.workers.worker import Cause, Death, Request, Worker, WorkerListener, WorkerState
 
 logger = logging.getLogger(__name__)
@@ -104,22 +103,13 @@ class Dispatcher(WorkerListener):
 
     async def recover(self, class_types_of: Callable[[Job], frozenset[str]]) -> None:
         """Queue what the store holds from before; what a dead attempt wrote is removed."""
-        jobs = await self._store.recover(self._result_of_lost)
+        jobs = await self._store.recover(lambda job: endings.lost_with_server(job, self._clock_ms()))
         self._discard_attempts([job.id for job in jobs])
         for job in jobs:
             self._waiting.add(Run(job, class_types_of(job)))
         self._number = int(await self._store.next_number())
         if self._waiting:
             logger.info("%d jobs are waiting from before", len(self._waiting))
-
-    def _result_of_lost(self, job: Job) -> JobResult:
-        """The end of a job that was running each time the server died."""
-        now = self._clock_ms()
-        message = f"The server died {job.server_deaths} times while this job ran; it was not tried again."
-        end = _failed("", "", message, Interrupted("", "", [], {}, {}, now), "inglenook.ServerDied")
-        run = Run(job, frozenset(), started=Started(job.started_ms or now), end=end)
-        error = {"node_id": "", "message": message}
-        return JobResult(State.failed, now, messages=run.kept_messages(), error=error)
 
     async def start(self) -> None:
         """Start the workers; jobs run as soon as one is ready."""
@@ -275,12 +265,8 @@ class Dispatcher(WorkerListener):
             return
         known = {class_type for worker in self.workers for class_type in worker.documents or ()}
         for run in [run for run in self._waiting if not run.class_types <= known]:
-            missing = ", ".join(sorted(run.class_types - known))
-            now = self._clock_ms()
-            end = Interrupted("", "", [], {}, {}, now)
-            message = f"No worker has these node classes: {missing}. Install the node pack, then submit the job again."
             self._begin(run, "")
-            self._tell(run, "", [Started(now), _failed("", "", message, end, "inglenook.MissingNodeType")])
+            self._tell(run, "", endings.without_worker(sorted(run.class_types - known), self._clock_ms()))
 
     def _claim(self, run: Run) -> None:
         """Write down who runs the job, if that has not been done.
@@ -306,7 +292,7 @@ class Dispatcher(WorkerListener):
     def worker_events(self, worker: Worker, job_id: str, attempt: int, events: Sequence[AnyEvent]) -> None:
         run = self._running.get(job_id)
         if run is not None and run.job.attempt == attempt:
-            self._tell(run, worker.name, self._explain(run, events))
+            self._tell(run, worker.name, endings.explained(run, events))
 
     def _tell(self, run: Run, worker_name: str, events: Sequence[AnyEvent]) -> None:
         """Note events of a running job and pass them on in their turn."""
@@ -357,18 +343,8 @@ class Dispatcher(WorkerListener):
     def _finish(self, told: _Told, worker_name: str) -> None:
         """Record the end of a run; the bus hears of it once that is committed."""
         run = told.run
-        end = run.end
-        assert end is not None
-        state = self._end_state(run)
-        run.job = replace(run.job, state=state, ended_ms=end.time_ms)
-        run.result = JobResult(
-            state=state,
-            ended_ms=end.time_ms,
-            outputs=end.outputs,
-            meta={node: ref_fields(ref) for node, ref in end.meta.items()},
-            messages=run.kept_messages(),
-            error={"node_id": end.node_id, "message": end.message.strip()} if isinstance(end, Failed) else None,
-        )
+        run.result = endings.result_of(run)
+        run.job = replace(run.job, state=run.result.state, ended_ms=run.result.ended_ms)
         self._claim(run)
         future = self._store.finish(run.job.id, run.job.attempt, run.result)
         future.add_done_callback(lambda done: self._finished(told, worker_name, done))
@@ -393,27 +369,6 @@ class Dispatcher(WorkerListener):
             self._finish(told, worker_name)
             self.wake()
 
-    def _explain(self, run: Run, events: Sequence[AnyEvent]) -> Sequence[AnyEvent]:
-        """An interruption that nobody asked for, after the job's time limit, is a failure that names the limit."""
-        end, limit_s = events[-1], run.job.timeout_s
-        if not isinstance(end, Interrupted) or run.is_cancelled or limit_s is None:
-            return events
-        if end.time_ms - (run.job.started_ms or 0) < limit_s * 1000:
-            return events
-        failed = _failed(end.node_id, end.class_type, f"The job ran longer than its limit of {limit_s:g} s.", end)
-        return [*events[:-1], failed]
-
-    def _end_state(self, run: Run) -> State:
-        match run.end:
-            case Succeeded():
-                return State.succeeded
-            case Interrupted():
-                return State.cancelled
-            case Failed(exception_type="TimeoutError") if run.job.timeout_s is not None:
-                return State.timed_out
-            case _:
-                return State.failed
-
     def worker_died(self, worker: Worker, job_id: str | None, attempt: int, death: Death) -> None:
         run = self._running.get(job_id) if job_id is not None else None
         if run is None or run.job.attempt != attempt:
@@ -421,25 +376,7 @@ class Dispatcher(WorkerListener):
         if death.cause is Cause.CRASH and run.job.worker_deaths < MAX_WORKER_DEATHS and not run.is_cancelled:
             self._own(self._retry(run, death))
             return
-        self._tell(run, worker.name, self._end_after_death(run, death))
-
-    def _end_after_death(self, run: Run, death: Death) -> list[AnyEvent]:
-        now = self._clock_ms()
-        node = run.current or NodeRef("", "", None, "")
-        outputs = {done.node.node_id: done.output for done in run.done if done.output is not None}
-        meta = {done.node.node_id: done.node for done in run.done}
-        executed = list(outputs)
-        started: list[AnyEvent] = [] if run.started else [Started(now)]
-        class_type = msgspec.json.decode(run.job.graph).get(node.real_id, {}).get("class_type", "")
-        end = Interrupted(node.real_id, class_type, executed, outputs, meta, now)
-        if death.cause is Cause.CANCEL or run.is_cancelled:
-            return [*started, end]
-        kinds = {Cause.TIMEOUT: "TimeoutError", Cause.MEMORY: "MemoryError"}
-        message = f"The process that ran this job was ended: {death.reason}."
-        return [
-            *started,
-            _failed(node.real_id, class_type, message, end, kinds.get(death.cause, "inglenook.WorkerDied")),
-        ]
+        self._tell(run, worker.name, endings.after_death(run, death, self._clock_ms()))
 
     async def _retry(self, run: Run, death: Death) -> None:
         """Put a job whose worker died back into its place and remove what the attempt wrote."""
@@ -482,36 +419,7 @@ class Dispatcher(WorkerListener):
             worker.free(unload_models=unload_models, free_memory=free_memory)
 
 
-def _failed(
-    node_id: str, class_type: str, message: str, end: Interrupted, exception_type: str = "TimeoutError"
-) -> Failed:
-    """A failure that no Python exception describes, in place of `end`."""
-    return Failed(
-        node_id=node_id,
-        class_type=class_type,
-        message=message + "\n",
-        exception_type=exception_type,
-        traceback=[],
-        inputs={},
-        executed=end.executed,
-        current_outputs=end.executed,
-        outputs=end.outputs,
-        meta=end.meta,
-        time_ms=end.time_ms,
-    )
-
-
 def _log_unclaimed(job: Job, done: asyncio.Future[bool]) -> None:
     error = done.exception()
     if error is not None or not done.result():
         logger.error("job %s could not be claimed for attempt %d", job.id, job.attempt, exc_info=error)
-
-
-def ref_fields(ref: NodeRef) -> dict[str, str | None]:
-    """A node's ids under ComfyUI's names, as history's `meta` has them."""
-    return {
-        "node_id": ref.node_id,
-        "display_node": ref.display_id,
-        "parent_node": ref.parent_id,
-        "real_node_id": ref.real_id,
-    }
