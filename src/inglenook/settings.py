@@ -7,12 +7,22 @@ working directory, the defaults below. `docs/settings.md` has a line for each; a
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PreviewMethod = Literal["none", "auto", "latent2rgb", "taesd"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+def _split(value: Any) -> Any:
+    """Read a comma-separated list, as an environment variable has it."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
 
 
 class Settings(BaseSettings):
@@ -38,8 +48,8 @@ class Settings(BaseSettings):
     flush_outputs: bool = Field(
         True, description="Write results and uploads through to the disk; off, a power cut may lose the last ones."
     )
-    extra_model_paths_config: tuple[Path, ...] = Field(
-        (), description="Files in the form of ComfyUI's `extra_model_paths.yaml` that name further model folders."
+    extra_model_paths_config: Paths = Field(
+        (), description="Files in the form of ComfyUI's `extra_model_paths.yaml`, comma-separated: more model folders."
     )
     database_url: str | None = Field(None, description="SQLAlchemy URL of the job store; SQLite in the data folder.")
 
@@ -66,12 +76,13 @@ class Settings(BaseSettings):
     max_megapixels: float = Field(256.0, gt=0, description="Largest picture that is read, in millions of pixels.")
 
     cors_origin: str | None = Field(None, description="Value of Access-Control-Allow-Origin; no CORS without it.")
-    allowed_hosts: tuple[str, ...] = Field((), description="Further host names that requests may name.")
+    allowed_hosts: Names = Field((), description="Further host names that requests may name, comma-separated.")
 
     preview_method: PreviewMethod = Field("auto", description="How previews of latents are made while sampling.")
     preview_size: int = Field(512, ge=16, le=4096, description="Longest side of a preview, pixels.")
     disable_metadata: bool = Field(False, description="Do not write workflows into saved files.")
     default_workflow: Path | None = Field(None, description="Workflow that a plain-text prompt runs; the demo's.")
+    log_level: LogLevel = Field("info", description="Least severe log records that are shown and kept.")
 
     def __init__(self, **values: Any) -> None:
         super().__init__(**{key: value for key, value in values.items() if value is not None})

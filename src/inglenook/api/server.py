@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 
@@ -27,25 +28,40 @@ _CLOSE_REQUESTS_S = 5
 
 
 def bind(settings: Settings) -> list[socket.socket]:
-    """Return listening sockets for every address of `settings.host`. Raises SettingsError for one that is in use."""
+    """Return listening sockets for every address of `settings.host`. Raises SettingsError for one that is in use.
+
+    `::` beside other addresses is left out where the system has no IPv6, as in many containers.
+    """
     sockets: list[socket.socket] = []
     port = settings.port
-    try:
-        for host in (part.strip() for part in settings.host.split(",")):
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            listener = socket.socket(family, socket.SOCK_STREAM)
-            sockets.append(listener)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listener.bind((host, port))
-            listener.listen(2048)
-            port = listener.getsockname()[1]
-    except OSError as error:
-        for listener in sockets:
-            listener.close()
-        raise SettingsError(f"cannot listen on {host} port {port}: {error.strerror or error}") from error
+    for host in (part.strip() for part in settings.host.split(",")):
+        try:
+            sockets.append(_listen(host, port))
+        except OSError as error:
+            if host == "::" and sockets and error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+                logger.info("not listening on ::, there is no IPv6 here")
+                continue
+            for listener in sockets:
+                listener.close()
+            hint = "; another --port may be free" if error.errno == errno.EADDRINUSE else ""
+            raise SettingsError(f"cannot listen on {host} port {port}: {error.strerror or error}{hint}") from error
+        port = sockets[0].getsockname()[1]
     return sockets
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def serve(settings: Settings, on_ready: Callable[[str], None] = lambda url: None) -> None:
@@ -69,7 +85,35 @@ class _Server(uvicorn.Server):
         yield
 
 
+@asynccontextmanager
+async def running_server(settings: Settings) -> AsyncIterator[str]:
+    """A server in this event loop for the time of the block; yields its URL once it answers.
+
+    What still runs at the end is given up. Raises as `serve` does.
+    """
+    listeners = bind(settings)
+    async with _answering(settings, listeners) as (services, _, _):
+        try:
+            yield _url(listeners[0])
+        finally:
+            await services.dispatcher.close(0)
+
+
 async def _serve(settings: Settings, listeners: list[socket.socket], on_ready: Callable[[str], None]) -> None:
+    async with _answering(settings, listeners) as (services, server, serving):
+        stopping = asyncio.create_task(_stop_on_signal(_caught_signals(), services, server))
+        on_ready(_url(listeners[0]))
+        try:
+            await serving
+        finally:
+            stopping.cancel()
+
+
+@asynccontextmanager
+async def _answering(
+    settings: Settings, listeners: list[socket.socket]
+) -> AsyncIterator[tuple[Services, uvicorn.Server, asyncio.Task[None]]]:
+    """Open the services and answer requests for them until the block ends."""
     async with open_services(settings) as services:
         server = _Server(
             uvicorn.Config(
@@ -89,18 +133,17 @@ async def _serve(settings: Settings, listeners: list[socket.socket], on_ready: C
             )
         )
         serving = asyncio.create_task(server.serve(sockets=listeners))
-        stopping = asyncio.create_task(_stop_on_signal(services, server))
-        while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn tells it by this flag only
-            await asyncio.sleep(0.005)
-        on_ready(_url(listeners[0]))
         try:
-            await serving
+            while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn tells it by this flag only
+                await asyncio.sleep(0.005)
+            yield services, server, serving
         finally:
-            stopping.cancel()
+            server.should_exit = True
+            await serving
 
 
-async def _stop_on_signal(services: Services, server: uvicorn.Server) -> None:
-    """First signal: finish what runs, then stop. Second signal: stop now."""
+def _caught_signals() -> asyncio.Queue[signal.Signals]:
+    """Return where SIGINT and SIGTERM arrive from now on."""
     signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -110,6 +153,11 @@ async def _stop_on_signal(services: Services, server: uvicorn.Server) -> None:
             signal.signal(
                 number, lambda caught, _: loop.call_soon_threadsafe(signals.put_nowait, signal.Signals(caught))
             )
+    return signals
+
+
+async def _stop_on_signal(signals: asyncio.Queue[signal.Signals], services: Services, server: uvicorn.Server) -> None:
+    """First signal: finish what runs, then stop. Second signal: stop now."""
     logger.info("stopping: %s", (await signals.get()).name)
     closing = asyncio.create_task(services.dispatcher.close(services.settings.shutdown_grace_s))
     again = asyncio.create_task(signals.get())

@@ -1,0 +1,5 @@
+"""The command line; importing it imports neither the server nor torch."""
+
+from inglenook.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,174 @@
+"""The commands and their options; what they do is in the modules beside, imported when a command is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from inglenook import __version__
+
+app = typer.Typer(
+    help="Runs ComfyUI workflows and speaks the ComfyUI API.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+BaseDirectory = Annotated[
+    Path | None,
+    typer.Option(help="Folder with models, input, output, temp, user and custom_nodes; a ComfyUI folder works."),
+]
+Cpu = Annotated[bool | None, typer.Option("--cpu", help="Run models on the CPU even where there is a GPU.")]
+
+
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"inglenook {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def inglenook(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def serve(
+    host: Annotated[
+        str | None,
+        typer.Option(
+            "--host",
+            "--listen",
+            help="Addresses to listen on, comma-separated [default: 127.0.0.1]; bare --listen: every address.",
+        ),
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on [default: 8188]; 0 takes a free one.")] = None,
+    base_directory: BaseDirectory = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Database, logs and catalog [default: user/inglenook under the base].")
+    ] = None,
+    input_directory: Annotated[Path | None, typer.Option(help="Uploaded files [default: input].")] = None,
+    output_directory: Annotated[Path | None, typer.Option(help="Results [default: output].")] = None,
+    temp_directory: Annotated[Path | None, typer.Option(help="Previews; emptied at the start [default: temp].")] = None,
+    extra_model_paths_config: Annotated[
+        list[Path] | None,
+        typer.Option(help="File in the form of ComfyUI's extra_model_paths.yaml; may be given again."),
+    ] = None,
+    cpu: Cpu = None,
+    enable_cors_header: Annotated[
+        str | None,
+        typer.Option(metavar="ORIGIN", help="Let pages of this origin call the API; bare: of every origin."),
+    ] = None,
+    max_upload_size: Annotated[float | None, typer.Option(help="Largest request body, MB [default: 100].")] = None,
+    preview_method: Annotated[
+        str | None, typer.Option(help="How previews are made: none, auto, latent2rgb or taesd [default: auto].")
+    ] = None,
+    preview_size: Annotated[int | None, typer.Option(help="Longest side of a preview, pixels [default: 512].")] = None,
+    default_timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--default-timeout", "--job-timeout", help="Longest run of one job, seconds [default: unlimited]."
+        ),
+    ] = None,
+    worker_memory_limit: Annotated[
+        float | None, typer.Option(help="GB beyond which a device process is replaced [default: unlimited].")
+    ] = None,
+    disable_metadata: Annotated[
+        bool | None, typer.Option("--disable-metadata", help="Do not write workflows into saved files.")
+    ] = None,
+    default_workflow: Annotated[
+        Path | None, typer.Option(help="Workflow that a plain-text prompt runs [default: the demo's].")
+    ] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error [default: info].")] = None,
+) -> None:
+    """Serve the ComfyUI API until Ctrl-C.
+
+    Every option is also an environment variable or a line in .env, and there are more of these than options:
+    INGLENOOK_PORT=9000. See docs/settings.md.
+    """
+    from inglenook.cli.serving import run_server
+
+    run_server(
+        {
+            "host": host,
+            "port": port,
+            "base_directory": base_directory,
+            "data_dir": data_dir,
+            "input_directory": input_directory,
+            "output_directory": output_directory,
+            "temp_directory": temp_directory,
+            "extra_model_paths_config": extra_model_paths_config or None,
+            "cpu": cpu,
+            "cors_origin": enable_cors_header,
+            "max_upload_size_mb": max_upload_size,
+            "preview_method": preview_method,
+            "preview_size": preview_size,
+            "job_timeout_s": default_timeout,
+            "worker_memory_limit_gb": worker_memory_limit,
+            "disable_metadata": disable_metadata,
+            "default_workflow": default_workflow,
+            "log_level": log_level,
+        }
+    )
+
+
+@app.command()
+def run(
+    workflow: Annotated[Path, typer.Argument(help="Workflow in API format.")],
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NODE.INPUT=VALUE", help='Change an input: --set 6.text="a cat"; may be repeated.'
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Folder for the results [default: where the server keeps them]."),
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Server to run it on; without one, a server is started for this run.")
+    ] = None,
+    api_key: Annotated[
+        str | None, typer.Option(envvar="INGLENOOK_API_KEY", help="Key for the server at --url.", show_envvar=True)
+    ] = None,
+    base_directory: BaseDirectory = None,
+    cpu: Cpu = None,
+) -> None:
+    """Run one workflow and print the paths of what it made."""
+    from inglenook.cli.running import run_workflow
+
+    options: dict[str, Any] = {"base_directory": base_directory, "cpu": cpu}
+    run_workflow(workflow, assignments or [], output=output, url=url, api_key=api_key, options=options)
+
+
+@app.command()
+def demo(
+    prompt: Annotated[
+        str, typer.Option(help="What to draw: a shape and two colours.")
+    ] = "a red circle on a blue background",
+    seed: Annotated[int | None, typer.Option(help="Seed of the noise [default: the workflow's].")] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the picture.")] = Path("demo"),
+    cpu: Cpu = None,
+) -> None:
+    """Start a server, draw one picture over its API with the model that ships with inglenook, stop."""
+    from inglenook.cli.demo import run_demo
+
+    run_demo(prompt, seed=seed, folder=output, options={"cpu": cpu})
+
+
+@app.command()
+def nodes(
+    node_class: Annotated[str | None, typer.Argument(metavar="[CLASS]", help="Show the inputs of this class.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, in the shape of /object_info.")] = False,
+) -> None:
+    """List the built-in node classes by category, or show one."""
+    from inglenook.cli.node_list import show_nodes
+
+    show_nodes(node_class, as_json=as_json)

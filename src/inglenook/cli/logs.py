@@ -1,0 +1,52 @@
+"""Where log records go: rich lines on a terminal, plain ones elsewhere, and a file that is rotated."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import sys
+from io import TextIOWrapper
+from pathlib import Path
+
+_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+_FILE_BYTES = 10 << 20
+_FILES_KEPT = 5
+
+
+def configure_logs(level: str, *, folder: Path | None = None, console_level: str | None = None) -> None:
+    """Send records of `level` and above to the console, at `console_level` if given, and to `folder/inglenook.log`.
+
+    The file is opened with the first record, so a server that cannot start leaves none.
+    """
+    console = _console_handler()
+    console.setLevel((console_level or level).upper())
+    handlers = [console]
+    if folder is not None:
+        file = _LogFile(
+            folder / "inglenook.log", maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, encoding="utf-8", delay=True
+        )
+        file.setFormatter(logging.Formatter(_FORMAT))
+        handlers.append(file)
+    logging.basicConfig(level=level.upper(), handlers=handlers, force=True)
+    logging.captureWarnings(True)
+    if level != "debug":
+        # They tell of each connection and request what our own lines tell of jobs.
+        for name in ("uvicorn", "httpx", "httpcore", "websockets", "alembic"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _LogFile(logging.handlers.RotatingFileHandler):
+    def _open(self) -> TextIOWrapper:
+        Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
+        return super()._open()
+
+
+def _console_handler() -> logging.Handler:
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.logging import RichHandler
+
+        return RichHandler(console=Console(stderr=True), show_path=False, log_time_format="[%X]")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter(_FORMAT))
+    return handler

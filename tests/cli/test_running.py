@@ -1,0 +1,63 @@
+"""`inglenook run`: results on disk, paths on stdout, faults named by the node's title."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from tests.cli.conftest import Run, RunningServer
+
+
+def test_a_workflow_runs_without_a_server_and_its_file_is_named(run: Run, workflow: Path, tmp_path: Path) -> None:
+    done = run("run", str(workflow), "--set", "1.width=32", "--set", "Canvas.color=16711680", "--cpu")
+    assert (done.returncode, done.stdout) == (0, "output/blue_00001_.png\n"), done.stderr
+    with Image.open(tmp_path / "output/blue_00001_.png") as picture:
+        assert picture.size == (32, 64)
+        assert picture.convert("RGB").getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_results_of_a_running_server_are_fetched(
+    run: Run, workflow: Path, server: RunningServer, tmp_path: Path
+) -> None:
+    done = run("run", str(workflow), "--url", server.url, "-o", "here")
+    assert done.returncode == 0, done.stderr
+    (path,) = done.stdout.split()
+    assert path.startswith("here/blue_")
+    with Image.open(tmp_path / path) as picture:
+        assert picture.size == (64, 64)
+
+
+def test_faults_are_named_by_title_and_input(run: Run, workflow: Path, server: RunningServer) -> None:
+    done = run("run", str(workflow), "--url", server.url, "--set", "1.width=-3")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "inglenook: the workflow was refused: Prompt outputs failed validation",
+        "  Canvas (node 1): Value -3 smaller than min of 1: width",
+    ]
+
+
+def test_a_node_that_fails_is_named(run: Run, workflow: Path, server: RunningServer) -> None:
+    done = run("run", str(workflow), "--url", server.url, "--set", "2.filename_prefix=../../out")
+    assert done.returncode == 1
+    assert done.stderr.startswith("inglenook: SaveImage (node 2) failed: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_an_input_that_the_workflow_leaves_out_can_be_set(run: Run, workflow: Path, server: RunningServer) -> None:
+    workflow.write_text(workflow.read_text().replace('"width": 64, ', ""))
+    done = run("run", str(workflow), "--url", server.url, "-o", "out", "--set", "1.width=16")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_server_that_is_not_there_is_said(run: Run, workflow: Path, unused_tcp_port: int) -> None:
+    done = run("run", str(workflow), "--url", f"127.0.0.1:{unused_tcp_port}")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"inglenook: no answer from http://127.0.0.1:{unused_tcp_port}")
+
+
+def test_a_file_that_is_no_workflow_is_said(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("{}")
+    done = run("run", "a.json")
+    assert done.returncode == 1
+    assert "a.json is no API-format workflow" in done.stderr
