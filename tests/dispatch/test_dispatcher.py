@@ -244,3 +244,14 @@ async def test_two_hundred_jobs_at_once_all_end_once_in_order(server):
     await server.recorder.until("job199")
     ends = [of for of, name, _ in server.recorder.seen if name == "Succeeded"]
     assert ends == [f"job{i:03}" for i in range(200)]
+
+
+async def test_ended_runs_are_kept_for_late_clients_but_not_without_bound(server, monkeypatch):
+    monkeypatch.setattr("inglenook.dispatch.dispatcher._MOST_REPLAYED", 3)
+    for index in range(5):
+        await server.submit(f"job{index}", OK, client_id="me")
+        await server.recorder.until(f"job{index}")
+    assert [run.job.id for run in server.dispatcher.recent("me")] == ["job2", "job3", "job4"]
+    assert server.dispatcher.find("job0") is None
+    monkeypatch.setattr("inglenook.dispatch.dispatcher.REPLAY_S", 0.0)
+    assert server.dispatcher.recent("me") == []

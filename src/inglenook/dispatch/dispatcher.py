@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 REPLAY_S = 60.0
 """How long after its end a run is kept for sockets that come late."""
+_MOST_REPLAYED = 2000
 _CLAIM_AFTER_S = 0.02
 _DISK_FULL_PAUSE_S = 1.0
 MAX_WORKER_DEATHS = 1
@@ -183,6 +184,7 @@ class Dispatcher(WorkerListener):
 
     def recent(self, client_id: str) -> list[Run]:
         """Runs of a client that run or ended within the last minute, oldest first."""
+        self._forget_old()
         return list(self._by_client.get(client_id, {}).values())
 
     def history_deleted(self, job_ids: Sequence[str] | None) -> None:
@@ -325,20 +327,26 @@ class Dispatcher(WorkerListener):
         self._running.pop(run.job.id, None)
         self._ended[run.job.id] = run
         run.secrets.clear()
-        asyncio.get_running_loop().call_later(REPLAY_S, self._forget, run)
+        run.left_at = asyncio.get_running_loop().time()
+        self._forget_old()
         self._bus.queue_changed(self.remaining, run)
         self._bus.run_left(run)
         if not self._running:
             self._idle.set()
 
-    def _forget(self, run: Run) -> None:
-        if self._ended.get(run.job.id) is run:
+    def _forget_old(self) -> None:
+        """Drop runs that ended long ago, or before many others: the store answers for them."""
+        horizon = asyncio.get_running_loop().time() - REPLAY_S
+        while self._ended:
+            run = next(iter(self._ended.values()))
+            if run.left_at > horizon and len(self._ended) <= _MOST_REPLAYED:
+                return
             del self._ended[run.job.id]
-        client_id = run.job.client_id
-        if client_id is not None and (runs := self._by_client.get(client_id)):
-            runs.pop(run.job.id, None)
-            if not runs:
-                del self._by_client[client_id]
+            client_id = run.job.client_id
+            if client_id is not None and (runs := self._by_client.get(client_id)):
+                runs.pop(run.job.id, None)
+                if not runs:
+                    del self._by_client[client_id]
 
     def _finish(self, told: _Told, worker_name: str) -> None:
         """Record the end of a run; the bus hears of it once that is committed."""

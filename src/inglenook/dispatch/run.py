@@ -44,6 +44,8 @@ class Run:
     """How it ended, once it has."""
     is_committed: bool = False
     """The end is in the store and has been told."""
+    left_at: float = 0.0
+    """When it was told that the run is over, on the event loop's clock."""
     is_deleted: bool = False
     """The history no longer has it."""
     started: Started | None = None

@@ -37,6 +37,7 @@ from inglenook.workers.messages import (
 
 _FLUSH_AFTER_S = 0.003
 """Events of short nodes travel together; this is how long the first of them waits at most."""
+_STATS_EVERY_S = 1.0
 _END_EVENTS = (Succeeded, Failed, Interrupted)
 _PR_SET_PDEATHSIG = 1
 
@@ -141,11 +142,15 @@ class DeviceProcess:
         runtime = start_runtime(self._first_message())
         threading.Thread(target=self._read, name="inbox", daemon=True).start()
         self._outbox.send(runtime.ready(time.monotonic() - started))
+        told = time.monotonic()
         while True:
             match self._inbox.get():
                 case Execute() as message:
                     self._outbox.begin(message.job_id, message.attempt)
                     runtime.execute(message, self._outbox.emit, partial(self._is_interrupted, message.job_id))
+                    if time.monotonic() - told > _STATS_EVERY_S:
+                        told = time.monotonic()
+                        self._outbox.send(runtime.stats())
                 case Free(unload_models=unload, free_memory=free):
                     runtime.free(unload_models=unload, free_memory=free)
                     self._outbox.send(runtime.stats())

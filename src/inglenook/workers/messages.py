@@ -86,7 +86,7 @@ class Events(Message, frozen=True, tag=True):
 
 
 class Stats(Message, frozen=True, tag=True):
-    """The devices' memory as it is now; sent after each run that used models and after Free."""
+    """The devices' memory as it is now; sent after runs, at most once a second, and after Free."""
 
     devices: list[Device]
 
