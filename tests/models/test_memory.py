@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from inglenook.models.load import Network
-from inglenook.models.memory import ModelStore, device_memory_bytes, is_out_of_memory
+from inglenook.models.memory import ModelStore, _container_limit_bytes, device_memory_bytes, is_out_of_memory
 
 
 def linear(name: str, size: int = 10) -> Network:
@@ -91,6 +91,15 @@ def test_a_network_that_fails_to_load_leaves_nothing_behind():
 
 def test_default_budget_is_part_of_the_memory():
     assert device_memory_bytes(torch.device("cpu")) > 2**28
+
+
+def test_a_container_limits_the_memory(tmp_path):
+    limit = tmp_path / "memory.max"
+    assert _container_limit_bytes(limit) > 2**60
+    limit.write_text("max\n")
+    assert _container_limit_bytes(limit) > 2**60
+    limit.write_text("1073741824\n")
+    assert _container_limit_bytes(limit) == 2**30
 
 
 def test_what_counts_as_out_of_memory():

@@ -1,7 +1,7 @@
 """Weights files: names, shapes and metadata at once, tensors as views over a memory map.
 
 `.safetensors` files are never copied: a tensor is a view of the mapped file, and pages are read when they are used.
-Pickled files (`.ckpt`, `.pt`, `.pth`, `.bin`) are read with `weights_only=True`, so that no code in them runs.
+Pickled files (`.ckpt`, `.pt`, ...) are read with `weights_only=True`, so that no code in them runs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch import Tensor
 
 from inglenook.errors import ModelError
 
-PICKLED = frozenset({".ckpt", ".pt", ".pth", ".bin"})
+PICKLED = frozenset({".ckpt", ".pt", ".pth", ".bin", ".pkl"})
 _LARGEST_HEADER = 100_000_000
 _DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 import torch
@@ -113,10 +114,18 @@ class ModelStore:
 
 
 def device_memory_bytes(device: torch.device) -> int:
-    """All the memory that a device has."""
+    """All the memory that a device has, and this process may use."""
     if device.type == "cuda":
         return int(torch.cuda.get_device_properties(device).total_memory)
-    return int(psutil.virtual_memory().total)
+    return min(int(psutil.virtual_memory().total), _container_limit_bytes())
+
+
+def _container_limit_bytes(file: Path = Path("/sys/fs/cgroup/memory.max")) -> int:
+    """What a container may use; without one, more than any machine has."""
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):  # no such file, or "max"
+        return 1 << 62
 
 
 def is_out_of_memory(error: BaseException) -> bool:
