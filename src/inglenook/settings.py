@@ -81,7 +81,6 @@ class Settings(BaseSettings):
     preview_method: PreviewMethod = Field("auto", description="How previews of latents are made while sampling.")
     preview_size: int = Field(512, ge=16, le=4096, description="Longest side of a preview, pixels.")
     disable_metadata: bool = Field(False, description="Do not write workflows into saved files.")
-    default_workflow: Path | None = Field(None, description="Workflow that a plain-text prompt runs; the demo's.")
     log_level: LogLevel = Field("info", description="Least severe log records that are shown and kept.")
 
     def __init__(self, **values: Any) -> None:

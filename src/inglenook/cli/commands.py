@@ -83,9 +83,6 @@ def serve(
     disable_metadata: Annotated[
         bool | None, typer.Option("--disable-metadata", help="Do not write workflows into saved files.")
     ] = None,
-    default_workflow: Annotated[
-        Path | None, typer.Option(help="Workflow that a plain-text prompt runs [default: the demo's].")
-    ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error [default: info].")] = None,
 ) -> None:
     """Serve the ComfyUI API until Ctrl-C.
@@ -113,7 +110,6 @@ def serve(
             "job_timeout_s": default_timeout,
             "worker_memory_limit_gb": worker_memory_limit,
             "disable_metadata": disable_metadata,
-            "default_workflow": default_workflow,
             "log_level": log_level,
         }
     )
