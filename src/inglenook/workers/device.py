@@ -46,8 +46,9 @@ _END_EVENTS = (Succeeded, Failed, Interrupted)
 class _Channel(asyncio.Protocol):
     """The socket to one process; hands whole messages to its worker."""
 
-    def __init__(self, worker: DeviceWorker) -> None:
+    def __init__(self, worker: DeviceWorker, end: socket.socket) -> None:
         self._worker = worker
+        self._end = end
         self._frames = FrameBuffer()
         self._transport: asyncio.Transport | None = None
 
@@ -72,6 +73,8 @@ class _Channel(asyncio.Protocol):
     def close(self) -> None:
         if self._transport is not None:
             self._transport.abort()
+        else:
+            self._end.close()
 
 
 class DeviceWorker:
@@ -144,7 +147,9 @@ class DeviceWorker:
         ours.setblocking(False)
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        channel = _Channel(self, ours)
         try:
+            await asyncio.get_running_loop().create_connection(lambda: channel, sock=ours)
             process = await asyncio.create_subprocess_exec(
                 *self._command,
                 str(theirs.fileno()),
@@ -155,15 +160,16 @@ class DeviceWorker:
                 start_new_session=True,  # a Ctrl-C in the terminal is the server's to handle
                 limit=1 << 20,
             )
+        except BaseException:  # also when the worker is closed meanwhile: the process sees end of file and leaves
+            channel.close()
+            raise
         finally:
             theirs.close()
         self.state = WorkerState.STARTING
         self._process = process
         self.pid = process.pid
         self._kill_cause = None
-        channel = _Channel(self)
         self._channel = channel
-        await asyncio.get_running_loop().create_connection(lambda: channel, sock=ours)
         channel.send(Configure(self._settings_json, self._device))
         self._own(self._read_log(process))
 
