@@ -44,6 +44,10 @@ make_venv() {
     fail "$1 cannot make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv"
 }
 
+case $torch in
+    "" | cpu) ;;
+    *) fail "TORCH=$torch is not known: TORCH=cpu takes the CPU build, without TORCH pip takes the usual one" ;;
+esac
 wanted="torch=$torch $(cat pyproject.toml constraints.txt | cksum) $(pwd)"
 [ -f "$venv/.filled-with" ] && [ "$(cat "$venv/.filled-with")" = "$wanted" ] && exit 0
 
@@ -57,8 +61,6 @@ echo "setup: installing inglenook and what it needs; a first time takes some min
 if [ "$torch" = cpu ]; then
     # Only torch is taken from there: other packages of that index are old.
     $pip install --quiet -c constraints.txt --index-url "$torch_index" torch
-elif [ -n "$torch" ]; then
-    fail "TORCH=$torch is not known: TORCH=cpu takes the CPU build, without TORCH pip takes the usual one"
 fi
 $pip install --quiet -c constraints.txt -e '.[engine,dev]'
 printf '%s' "$wanted" >"$venv/.filled-with"
