@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import time
 from pathlib import Path
 
+import psutil
 from PIL import Image
 
-from tests.cli.conftest import Run, RunningServer
+from tests.cli.conftest import COMMAND, TIMEOUT_S, Run, RunningServer, environment
 
 
 def test_a_workflow_runs_without_a_server_and_its_file_is_named(run: Run, workflow: Path, tmp_path: Path) -> None:
@@ -61,3 +65,25 @@ def test_a_file_that_is_no_workflow_is_said(run: Run, tmp_path: Path) -> None:
     done = run("run", "a.json")
     assert done.returncode == 1
     assert "a.json is no API-format workflow" in done.stderr
+
+
+def test_an_interrupt_ends_the_run_and_its_server(workflow: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "run", str(workflow), "--cpu"],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    # Its folders appear when its server has started; its job then waits for the model process, for seconds.
+    lock = tmp_path / "user" / "inglenook" / "jobs.sqlite"
+    while not lock.exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert psutil.wait_procs(children, timeout=TIMEOUT_S)[1] == []
