@@ -55,3 +55,9 @@ def test_an_unknown_option_is_a_usage_error(run: Run) -> None:
     assert done.returncode == 2
     assert "--prot" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_help_says_the_defaults(run: Run) -> None:
+    shown = " ".join(run("serve", "--help").stdout.split())
+    assert "Port to listen on [default: 8188]" in shown
+    assert "user/inglenook under the base" in shown

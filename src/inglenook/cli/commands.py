@@ -14,6 +14,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # it would read [default: ...] as markup and leave it out
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
