@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.api.live import new_id, picture_graph
+from tests.api.live import is_left, new_id, picture_graph, read_until
 
 
 def test_a_graph_is_accepted_and_runs(live):
@@ -98,6 +98,15 @@ def test_secrets_are_nowhere_to_be_read(live):
     assert secret not in json.dumps(entry)
     assert entry["prompt"][3]["kept"] == "yes"
     assert entry["prompt"][3]["create_time"] > 1_600_000_000_000
+
+
+def test_an_empty_client_id_is_none(live):
+    entry = live.run(picture_graph(13), client_id="", extra_data={"client_id": "of-the-extra-data"})
+    assert entry["prompt"][3]["client_id"] == "of-the-extra-data"
+    with live.socket() as websocket:
+        job_id = live.submit(picture_graph(14), client_id="")
+        heard = read_until(websocket, is_left(job_id))
+    assert "execution_success" in [message["type"] for message in heard if isinstance(message, dict)]
 
 
 def test_partial_execution_targets_choose_the_outputs(live):

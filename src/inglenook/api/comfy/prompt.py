@@ -156,7 +156,7 @@ def _job(
         raise PromptRefused.simple("invalid_prompt", "extra_data must be an object", repr(extra_data)[:200])
     secrets = {key: extra_data[key] for key in SECRET_KEYS if key in extra_data}
     extra_data = {key: value for key, value in extra_data.items() if key not in secrets}
-    client_id = body.get("client_id", extra_data.get("client_id"))
+    client_id = body.get("client_id") or extra_data.get("client_id") or None  # some clients send "" for none
     if client_id is not None:
         client_id = str(client_id)
         extra_data["client_id"] = client_id
