@@ -6,9 +6,11 @@ that only of those that changed, at most every 100 ms, so that bytes stay linear
 
 from __future__ import annotations
 
+import logging
+import math
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, assert_never
@@ -33,6 +35,8 @@ from inglenook.engine.events import (
     Text,
 )
 from inglenook.jobs import Job, JobResult
+
+logger = logging.getLogger(__name__)
 
 FULL_STATE_NODES = 50
 STATE_INTERVAL_S = 0.1
@@ -193,6 +197,16 @@ class RunMessages:
             case _:
                 assert_never(event)
 
+    def render_all(self, events: Iterable[AnyEvent]) -> list[Outgoing]:
+        """Return the messages of events; one that cannot be rendered is logged and left out, the others are kept."""
+        items: list[Outgoing] = []
+        for event in events:
+            try:
+                items.extend(self.render(event))
+            except Exception:
+                logger.exception("%s of job %s could not be told", type(event).__name__, self._prompt_id)
+        return items
+
     def left(self) -> Outgoing:
         """Return the message that the run is over, whatever its end."""
         return self._json("executing", {"node": None, "prompt_id": self._prompt_id})
@@ -207,7 +221,11 @@ class RunMessages:
             yield from self._flush_states()
         fields = {name: getattr(event, name) for name in event.__struct_fields__}
         kind, data = execution_end(type(event).__name__, fields, self._prompt_id)
-        yield self._json(kind, data, scope)
+        try:
+            yield self._json(kind, data, scope)
+        except orjson.JSONEncodeError:  # values of a node that JSON cannot hold; the end must be told nevertheless
+            logger.exception("%s of job %s is told without the values of its node", kind, self._prompt_id)
+            yield self._json(kind, {**data, "current_inputs": {}, "current_outputs": []}, scope)
 
     def _blocked(self, event: Blocked) -> dict[str, Any]:
         return {
@@ -292,5 +310,5 @@ class RunMessages:
 
 
 def whole(value: float) -> float | int:
-    """Return a number without `.0` where it has no fraction: samplers count steps."""
-    return int(value) if value == int(value) else value
+    """Return a number without `.0` where it has no fraction (samplers count steps); others, `nan` too, as they are."""
+    return int(value) if math.isfinite(value) and value == int(value) else value

@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 QUEUE_BYTES = 32 << 20
 QUEUE_MESSAGES = 20_000
 BATCH_BYTES = 64 << 10
+PARSED_CHARACTERS = 64 << 10
+"""Longest message of a client that is parsed; feature flags are some hundred bytes."""
 STATUS_INTERVAL_S = 0.05
 """Sockets that do not own the job hear of the queue's length at most this often."""
 CLOSE_TRY_AGAIN_LATER = 1013
@@ -106,7 +108,8 @@ class SocketHub:
         self._features = features
         self._sockets: set[Socket] = set()
         self._by_sid: dict[str, Socket] = {}
-        self._renderers: dict[str, RunMessages] = {}
+        self._renderers: dict[str, tuple[int, RunMessages]] = {}
+        """Job id -> attempt and what renders it; a new attempt starts with a new one."""
         self._status_timer: asyncio.TimerHandle | None = None
         self._told: dict[Socket, int] = {}
 
@@ -117,15 +120,15 @@ class SocketHub:
         targets = self._targets(run)
         if not targets:
             return
-        renderer = self._renderers.get(run.job.id)
-        if renderer is None:
-            renderer = self._renderers[run.job.id] = RunMessages(run.job.id)
-        rendered = [item for event in events for item in renderer.render(event)]
-        self._deliver(run, targets, rendered)
+        attempt, renderer = self._renderers.get(run.job.id, (None, None))
+        if renderer is None or attempt != run.job.attempt:
+            renderer = RunMessages(run.job.id)
+            self._renderers[run.job.id] = (run.job.attempt, renderer)
+        self._deliver(run, targets, renderer.render_all(events))
 
     def run_left(self, run: Run) -> None:
-        renderer = self._renderers.pop(run.job.id, None) or RunMessages(run.job.id)
-        self._deliver(run, self._targets(run), [renderer.left()])
+        self._renderers.pop(run.job.id, None)
+        self._deliver(run, self._targets(run), [RunMessages(run.job.id).left()])
 
     def queue_changed(self, remaining: int, run: Run | None) -> None:
         """Tell the owner of the job at once, the others soon."""
@@ -211,7 +214,7 @@ class SocketHub:
             events: list[AnyEvent] = [event for event in (run.started, run.cached, *run.done) if event is not None]
             if run.current is not None:
                 events.append(NodeStarted(run.current))
-            items += [item for event in events for item in renderer.render(event) if not item.droppable]
+            items += [item for item in renderer.render_all(events) if not item.droppable]
         return items
 
     async def repeat(self, job_id: str, client_id: str | None) -> None:
@@ -229,6 +232,7 @@ class SocketHub:
             socket.put(final_messages(entry.job, entry.result))
 
     async def _receive(self, websocket: WebSocket, socket: Socket) -> None:
+        """Read until the client leaves. Only the first JSON message means something: its feature flags, if any."""
         is_first = True
         while True:
             try:
@@ -237,11 +241,14 @@ class SocketHub:
                 return
             if received["type"] == "websocket.disconnect":
                 return
+            text = received.get("text")
+            if not is_first or not text or len(text) > PARSED_CHARACTERS:
+                continue
             try:
-                parsed = orjson.loads(received.get("text") or b"")
+                parsed = orjson.loads(text)
             except orjson.JSONDecodeError:
                 continue
-            if is_first and isinstance(parsed, dict) and parsed.get("type") == "feature_flags":
+            if isinstance(parsed, dict) and parsed.get("type") == "feature_flags":
                 flags = parsed.get("data")
                 if isinstance(flags, dict):
                     socket.is_editor = True
