@@ -35,6 +35,8 @@ SHAPES = ("circle", "square", "triangle", "star", "heart", "diamond", "ring", "c
 
 SUPERSAMPLING = 4
 """Masks are drawn this much larger and averaged down: the edges that the model learns are smooth."""
+SIZES = (0.21, *(0.3,) * 6, 0.38)
+"""Radii: small, the usual one, large."""
 RING_HOLE = 0.55
 """Inner radius of a ring over its outer radius."""
 
@@ -84,16 +86,19 @@ class Scene:
 
 
 def random_scene(rng: random.Random) -> Scene:
-    """Draw a shape, two different colours, a size and a place near the centre."""
+    """Draw a shape, two different colours, one of three sizes, and a place near the centre.
+
+    Captions name sizes other than the usual one. Little is left to chance that captions do not tell: a model that must
+    guess size and place learns much later what shapes look like.
+    """
     foreground, background = rng.sample(tuple(COLOURS), 2)
-    radius = rng.uniform(0.2, 0.36)
-    reach = min(0.08, 0.46 - radius)
-    x, y = 0.5 + rng.uniform(-reach, reach), 0.5 + rng.uniform(-reach, reach)
+    radius = rng.choice(SIZES) * rng.uniform(0.95, 1.05)
+    x, y = 0.5 + rng.uniform(-0.03, 0.03), 0.5 + rng.uniform(-0.03, 0.03)
     return Scene(rng.choice(SHAPES), foreground, background, x, y, radius)
 
 
 def caption(scene: Scene, rng: random.Random) -> str:
-    """Describe a scene in one of many wordings; a size word appears only where it is true."""
+    """Describe a scene in one of many wordings; a size other than the usual one is named."""
     shape = rng.choice(SHAPE_WORDS[scene.shape])
     foreground = rng.choice(COLOUR_WORDS.get(scene.foreground, (scene.foreground,)))
     background = rng.choice(COLOUR_WORDS.get(scene.background, (scene.background,)))
@@ -112,12 +117,15 @@ def every_word() -> list[str]:
     return [*words, *TEMPLATE_WORDS, "small", "large", "big", "a", "an", ".", ",", ""]
 
 
-def _size_word(radius: float, rng: random.Random) -> str:
-    if rng.random() < 0.5:
-        return ""
-    if radius < 0.24:
+def size_of(radius: float) -> str:
+    """Name the size of a shape: small, usual or large."""
+    if radius < 0.25:
         return "small"
-    return rng.choice(("large", "big")) if radius > 0.32 else ""
+    return "large" if radius > 0.34 else "usual"
+
+
+def _size_word(radius: float, rng: random.Random) -> str:
+    return {"small": "small", "usual": "", "large": rng.choice(("large", "big"))}[size_of(radius)]
 
 
 def _article(word: str) -> str:

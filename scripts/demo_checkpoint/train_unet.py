@@ -1,9 +1,10 @@
-"""Train the UNet and the text encoder of the demo checkpoint, together, on captioned shapes.
+"""Train the UNet of the demo checkpoint on captioned shapes; the text encoder (`train_text.py`) stays as it is.
 
 The encoder of the autoencoder averages blocks of 8 x 8 pixels (`train_vae.py`), so latents are computed here from drawn
 masks, without it, and every step sees new pictures. The networks learn to predict the noise, with SD1.5's schedule. The
-loss counts the error of the picture: weight min(SNR, 5) (Hang et al. 2023, "Efficient Diffusion Training via Min-SNR
-Weighting Strategy"), and at least 0.1, since the first steps of sampling decide about the colours.
+loss counts the error of the picture: weight SNR, as in Min-SNR (Hang et al. 2023, "Efficient Diffusion Training via
+Min-SNR Weighting Strategy"), but within narrow bounds, and noisy times are drawn more often: there colours and shapes
+are decided, and words matter most.
 """
 
 from __future__ import annotations
@@ -15,77 +16,37 @@ import time
 from pathlib import Path
 
 import torch
-from architecture import (
-    END_TOKEN,
-    NORM_GROUPS,
-    PICTURE_SIZE,
-    TEXT_LENGTH,
-    TEXT_WIDTH,
-    make_text_encoder,
-    make_unet,
-    noise_schedule,
-)
-from captions import encode_captions
+from architecture import NORM_GROUPS, PICTURE_SIZE, make_unet, noise_schedule
 from linear_path import start_unet
-from shapes import COLOURS, caption, draw_mask, every_word, random_scene
+from shapes import COLOURS, Scene, draw_mask, random_scene
 from torch import Tensor, nn
+from train_text import Words, captioned, make_small_text_encoder
 from train_vae import colour_matrix
 
-LOWEST_WEIGHT, HIGHEST_WEIGHT = 0.1, 5.0
-EMPTY_SHARE = 0.1
-"""Part of the captions that is left empty, for classifier-free guidance."""
-FILLER_SHARE = 0.15
-"""Part of the captions that gets words without a meaning, so that unknown words in a prompt do little."""
-
-
-class Words:
-    """The few tokens that captions use; all other tokens of the vocabulary share one learned row, number 0."""
-
-    def __init__(self) -> None:
-        self.ids = sorted(set(encode_captions(every_word()).flatten().tolist()))
-        self.rows = torch.zeros(END_TOKEN + 1, dtype=torch.long)
-        self.rows[self.ids] = torch.arange(1, len(self.ids) + 1)
-
-    def encode(self, captions: list[str], rng: random.Random) -> Tensor:
-        """Turn captions into rows of the small embedding, some with meaningless words added: int64 [n, 77]."""
-        rows = self.rows[encode_captions(captions)]
-        end = int(self.rows[END_TOKEN])
-        for index in range(len(rows)):
-            if rng.random() < FILLER_SHARE:
-                rows[index] = _with_filler(rows[index], end, rng)
-        return rows
-
-
-def _with_filler(row: Tensor, end: int, rng: random.Random) -> Tensor:
-    words = row[1 : int((row == end).int().argmax())].tolist()
-    for _ in range(rng.randint(1, 4)):
-        words.insert(rng.randint(0, len(words)), 0)
-    filled = [int(row[0]), *words]
-    return torch.tensor(filled + [end] * (TEXT_LENGTH - len(filled)))
+LOWEST_WEIGHT, HIGHEST_WEIGHT = 0.3, 2.0
 
 
 def batch_of(rng: random.Random, count: int, matrix: Tensor) -> tuple[Tensor, list[str]]:
     """Draw scenes: latents [count, 4, size/8, size/8] with a variance of about 1, and their captions."""
-    latents, captions = [], []
-    for _ in range(count):
-        scene = random_scene(rng)
-        mask = draw_mask(scene.shape, PICTURE_SIZE, *(v * PICTURE_SIZE for v in (scene.x, scene.y, scene.radius)))
-        cells = torch.from_numpy(mask.reshape(PICTURE_SIZE // 8, 8, PICTURE_SIZE // 8, 8).mean(axis=(1, 3)))
-        front, back = (
-            (torch.tensor(COLOURS[name]) / 127.5 - 1) @ matrix for name in (scene.foreground, scene.background)
-        )
-        latents.append(back[:, None, None] + cells * (front - back)[:, None, None])
-        captions.append("" if rng.random() < EMPTY_SHARE else caption(scene, rng))
+    drawn, captions = captioned(rng, count)
+    latents = [latent_of(scene or random_scene(rng), matrix) for scene in drawn]
     return torch.stack(latents), captions
 
 
+def latent_of(scene: Scene, matrix: Tensor) -> Tensor:
+    """Draw the latent that the encoder would make of a scene: [4, size/8, size/8]."""
+    mask = draw_mask(scene.shape, PICTURE_SIZE, *(v * PICTURE_SIZE for v in (scene.x, scene.y, scene.radius)))
+    cells = torch.from_numpy(mask.reshape(PICTURE_SIZE // 8, 8, PICTURE_SIZE // 8, 8).mean(axis=(1, 3)))
+    front, back = ((torch.tensor(COLOURS[name]) / 127.5 - 1) @ matrix for name in (scene.foreground, scene.background))
+    return back[:, None, None] + cells * (front - back)[:, None, None]
+
+
 class Painter(nn.Module):
-    """UNet and text encoder as one module; the text encoder has one row for each word that captions use."""
+    """UNet and text encoder as one module."""
 
     def __init__(self, words: Words) -> None:
         super().__init__()
-        self.text = make_text_encoder()
-        self.text.get_input_embeddings().weight = nn.Parameter(0.02 * torch.randn(len(words.ids) + 1, TEXT_WIDTH))
+        self.text = make_small_text_encoder(words).requires_grad_(False)
         self.unet = make_unet()
         start_unet(self.unet, NORM_GROUPS)
 
@@ -97,7 +58,7 @@ class Painter(nn.Module):
 def loss_of(painter: Painter, latents: Tensor, rows: Tensor, alphas: Tensor) -> Tensor:
     """Mean squared error of the predicted noise, weighted by signal-to-noise ratio."""
     count = len(latents)
-    times = ((torch.arange(count) + torch.rand(count)) / count * len(alphas)).long()
+    times = (((torch.arange(count) + torch.rand(count)) / count).sqrt() * len(alphas)).long()
     alpha = alphas[times].view(-1, 1, 1, 1)
     noise = torch.randn_like(latents)
     predicted = painter(alpha.sqrt() * latents + (1 - alpha).sqrt() * noise, times, rows)
@@ -120,10 +81,11 @@ def train(steps: int, batch: int, rate: float, decay: float, seed: int, folder: 
     rng = random.Random(seed)
     words, alphas, matrix = Words(), noise_schedule(), colour_matrix()
     painter = Painter(words)
+    painter.text.load_state_dict(torch.load(folder / "text.pt")["text"])
     if begin is not None:
         painter.load_state_dict(torch.load(begin)["model"])
     average = copy.deepcopy(painter)
-    optimizer = torch.optim.AdamW(painter.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=0.0)
+    optimizer = torch.optim.AdamW(painter.unet.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.05, final_div_factor=100)
     mean_loss, started = 0.0, time.monotonic()
     for step in range(1, steps + 1):
@@ -131,7 +93,7 @@ def train(steps: int, batch: int, rate: float, decay: float, seed: int, folder: 
         loss = loss_of(painter, latents, words.encode(captions, rng), alphas)
         optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(painter.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(painter.unet.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         follow(average, painter, step, decay)
@@ -147,7 +109,9 @@ def train(steps: int, batch: int, rate: float, decay: float, seed: int, folder: 
 def main() -> None:
     """Parse arguments and train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=Path("demo-training"), help="where painter.pt goes")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("demo-training"), help="where text.pt is and painter.pt goes"
+    )
     parser.add_argument("--begin", type=Path, help="painter.pt to begin with")
     parser.add_argument("--steps", type=int, default=2600)
     parser.add_argument("--batch", type=int, default=16)

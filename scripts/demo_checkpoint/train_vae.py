@@ -96,13 +96,17 @@ def check(vae: AutoencoderKL, pixels: Tensor, path: Path) -> str:
     )
 
 
-def train(steps: int, whole: float, batch: int, rate: float, noise: float, seed: int, folder: Path) -> None:
+def train(
+    steps: int, whole: float, batch: int, rate: float, noise: float, seed: int, folder: Path, begin: Path | None
+) -> None:
     """Train for `steps`, the last `whole` part of them on whole pictures; save `vae.pt` in `folder`."""
     torch.manual_seed(seed)
     rng = random.Random(seed)
     fixed = picture_batch(random.Random(seed + 1), 8)
     vae = make_vae()
     start_vae(vae, colour_matrix(), torch.linalg.pinv(colour_matrix()), NORM_GROUPS)
+    if begin is not None:
+        vae.load_state_dict(torch.load(begin))
     print(check(vae, fixed, folder / "vae.png"), flush=True)
     vae.encoder.requires_grad_(False)
     vae.quant_conv.requires_grad_(False)
@@ -131,11 +135,12 @@ def main() -> None:
     """Parse arguments and train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("demo-training"), help="where vae.pt and vae.png go")
-    parser.add_argument("--steps", type=int, default=1700)
+    parser.add_argument("--begin", type=Path, help="vae.pt to begin with")
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--whole", type=float, default=0.2, help="part of the steps that sees whole pictures")
     parser.add_argument("--batch", type=int, default=8, help="windows per step; whole pictures: a quarter of it")
     parser.add_argument("--rate", type=float, default=3e-4, help="peak learning rate")
-    parser.add_argument("--noise", type=float, default=0.2, help="largest deviation of the noise on latents")
+    parser.add_argument("--noise", type=float, default=0.22, help="largest deviation of the noise on latents")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
@@ -143,7 +148,7 @@ def main() -> None:
     arguments.folder.mkdir(parents=True, exist_ok=True)
     train(
         arguments.steps, arguments.whole, arguments.batch, arguments.rate, arguments.noise, arguments.seed,
-        arguments.folder,
+        arguments.folder, arguments.begin,
     )  # fmt: skip
 
 
