@@ -113,9 +113,9 @@ def main() -> None:
         "--folder", type=Path, default=Path("demo-training"), help="where text.pt is and painter.pt goes"
     )
     parser.add_argument("--begin", type=Path, help="painter.pt to begin with")
-    parser.add_argument("--steps", type=int, default=2600)
+    parser.add_argument("--steps", type=int, default=2400)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=7e-4, help="peak learning rate")
+    parser.add_argument("--rate", type=float, default=8e-4, help="peak learning rate")
     parser.add_argument("--decay", type=float, default=0.99, help="of the running average of the weights")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
