@@ -1,6 +1,7 @@
 """Listings follow what is on the disk; files are found by the names that workflows give."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,21 @@ def test_lists_nested_model_files_sorted_and_what_is_packaged_last(folders: Fold
     for name in ("z.safetensors", "SDXL/base.ckpt", "SDXL/notes.txt", "b.SAFETENSORS", ".git/x.ckpt"):
         touch(checkpoints / name)
     assert folders.list("checkpoints") == ["SDXL/base.ckpt", "b.SAFETENSORS", "z.safetensors", "a-demo.safetensors"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux only")
+def test_a_name_that_is_not_utf8_is_left_out_with_a_warning(folders: Folders, caplog: pytest.LogCaptureFixture) -> None:
+    touch(folders.input / "good.png")
+    bad = os.fsencode(folders.input) + b"/caf\xe9"
+    for path in (bad + b".png", bad + b"2.png"):
+        with open(path, "wb"):
+            pass
+    os.mkdir(bad)  # noqa: PTH102 - a name in bytes
+    assert folders.choices(ChoiceSource("input", "image")) == ["good.png"]
+    assert folders.choices(ChoiceSource("input", "subfolder")) == []
+    folders.state_token()
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "caf\\xe9" in caplog.text
 
 
 def test_an_existing_comfyui_folder_is_found_under_old_and_new_names(folders: Folders) -> None:

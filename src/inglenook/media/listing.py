@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+
+logger = logging.getLogger(__name__)
 
 _SETTLE_NS = 2_000_000_000
 """A folder changed this shortly before it was read may change again within the same time stamp (FAT counts in 2 s)."""
@@ -29,7 +32,8 @@ class _Scan:
 class Listing:
     """The files below `roots`, as names relative to the root that holds them, sorted; those of `last` at the end.
 
-    Folders are walked with their symbolic links. An empty `extensions` lets every file through.
+    Folders are walked with their symbolic links. An empty `extensions` lets every file through. A name that is not
+    UTF-8 cannot stand in JSON: it is left out, with one warning in the log.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class Listing:
         self._recursive = recursive
         self._lock = Lock()
         self._scan: _Scan | None = None
+        self._has_warned = False
 
     def names(self) -> tuple[str, ...]:
         """Relative file names, with `/` between folders."""
@@ -90,6 +95,8 @@ class Listing:
                     continue
                 with os.scandir(path) as entries:
                     for entry in entries:
+                        if not self._is_text(entry):
+                            continue
                         if entry.is_dir():
                             if prefix == "":
                                 folders.add(entry.name)
@@ -99,6 +106,16 @@ class Listing:
                             yield prefix + entry.name
             except OSError:  # not there, not readable, or gone meanwhile
                 stamps.setdefault(path, -1)
+
+    def _is_text(self, entry: os.DirEntry[str]) -> bool:
+        try:
+            entry.name.encode()
+        except UnicodeEncodeError:
+            if not self._has_warned:
+                self._has_warned = True
+                logger.warning("left out of all lists, its name is not UTF-8: %r; rename it", os.fsencode(entry.path))
+            return False
+        return True
 
     def _wanted(self, name: str) -> bool:
         return not self._extensions or os.path.splitext(name)[1].lower() in self._extensions  # noqa: PTH122
