@@ -42,7 +42,8 @@ class Catalogs:
         self._documents: dict[str, Any] = {**self._read_kept(), **builtin_interfaces()}
         self._is_complete = False
         self._changed = asyncio.Event()
-        self._object_info: tuple[object, ObjectInfo] | None = None
+        self._object_info: tuple[Catalog, object, ObjectInfo] | None = None
+        """With the catalog and the state of the folders that it was built from."""
         self.current = self._build()
 
     def _build(self) -> Catalog:
@@ -60,7 +61,6 @@ class Catalogs:
         self._is_complete = True
         if documents != self._documents:
             self._documents = dict(documents)
-            self._object_info = None
             self.current = self._build()
             try:
                 self._kept_file.parent.mkdir(parents=True, exist_ok=True)
@@ -87,12 +87,12 @@ class Catalogs:
     def object_info(self) -> ObjectInfo:
         """Return the whole catalog as `/object_info` shows it. May list folders and takes milliseconds when they
         changed: call it in a thread."""
-        token = self._folders.state_token()
+        catalog, token = self.current, self._folders.state_token()
         kept = self._object_info
-        if kept is not None and kept[0] == token:
-            return kept[1]
-        body = orjson.dumps(self.current.object_info(None))
+        if kept is not None and kept[0] is catalog and kept[1] == token:
+            return kept[2]
+        body = orjson.dumps(catalog.object_info(None))
         etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
         info = ObjectInfo(body, gzip.compress(body, 5), etag)
-        self._object_info = (token, info)
+        self._object_info = (catalog, token, info)
         return info

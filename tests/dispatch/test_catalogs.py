@@ -1,0 +1,48 @@
+"""The bytes of `/object_info` follow the catalog and the folders."""
+
+import threading
+
+import orjson
+import pytest
+
+from inglenook.dispatch.catalogs import Catalogs
+from inglenook.engine.catalog import Catalog
+from inglenook.media.folders import Folders
+from inglenook.settings import Settings
+
+
+@pytest.fixture
+def catalogs(tmp_path):
+    return Catalogs(Folders.from_settings(Settings(base_directory=tmp_path)), tmp_path / "catalog.json")
+
+
+def documents(catalogs, *class_types):
+    """What a worker would say that has these of the packaged classes."""
+    return {class_type: catalogs._documents[class_type] for class_type in class_types}
+
+
+def test_object_info_is_built_once_per_catalog_and_state_of_the_folders(catalogs, tmp_path):
+    first = catalogs.object_info()
+    assert catalogs.object_info() is first
+    catalogs.update(documents(catalogs, "EmptyImage"))
+    assert list(orjson.loads(catalogs.object_info().body)) == ["EmptyImage"]
+
+
+def test_what_a_thread_made_of_the_old_catalog_is_not_kept_after_an_update(catalogs, monkeypatch):
+    begun, may_go_on = threading.Event(), threading.Event()
+    build = Catalog.object_info
+
+    def slowly(catalog, class_type):
+        info = build(catalog, class_type)
+        begun.set()
+        may_go_on.wait(10)
+        return info
+
+    monkeypatch.setattr(Catalog, "object_info", slowly)
+    thread = threading.Thread(target=catalogs.object_info)
+    thread.start()
+    assert begun.wait(10)
+    catalogs.update(documents(catalogs, "EmptyImage"))
+    may_go_on.set()
+    thread.join()
+    assert list(orjson.loads(catalogs.object_info().body)) == ["EmptyImage"]
