@@ -1,7 +1,8 @@
-"""One real server for all API tests; each test uses ids of its own."""
+"""One real server for all API tests, and an app without workers; each test uses ids of its own."""
 
 import pytest
 
+from tests.api.idle import idle_server
 from tests.api.live import LiveServer
 
 
@@ -10,3 +11,9 @@ def live(tmp_path_factory):
     server = LiveServer(tmp_path_factory.mktemp("live")).start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+async def idle(tmp_path):
+    async with idle_server(tmp_path) as server:
+        yield server

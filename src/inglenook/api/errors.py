@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from inglenook.dispatch.dispatcher import QueueFull, ShuttingDown
 from inglenook.errors import DiskFull, InglenookError, MediaError
-from inglenook.jobs import JobStoreFull
+from inglenook.jobs import JobStoreError, JobStoreFull
 
 logger = logging.getLogger(__name__)
 
@@ -65,8 +65,15 @@ def as_response(error: Exception) -> Response:
             return error_response(429, "queue_full", str(error), headers={"Retry-After": "5"})
         case ShuttingDown():
             return error_response(503, "shutting_down", str(error), headers={"Retry-After": "10"})
-        case JobStoreFull() | DiskFull():
+        case JobStoreFull():
+            logger.error("refused a request: %s", error)
+            return error_response(507, "disk_full", "No room to store jobs: free some space on the server's disk")
+        case DiskFull():
             return error_response(507, "disk_full", str(error))
+        case JobStoreError():  # busy, closed, unreadable; where the database lies is for the log only
+            logger.error("refused a request: %s", error)
+            text = "The job store cannot answer now; try again soon, the server's log says why"
+            return error_response(503, "store_unavailable", text, headers={"Retry-After": "5"})
         case HTTPException():
             headers = dict(error.headers) if error.headers else None
             return error_response(

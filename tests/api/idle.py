@@ -1,0 +1,37 @@
+"""An app in this process whose store is real and that has no workers."""
+
+from contextlib import asynccontextmanager
+
+import httpx
+
+from inglenook.api.app import create_app
+from inglenook.api.comfy.sockets import SocketHub
+from inglenook.api.deps import Services
+from inglenook.dispatch.bus import Bus
+from inglenook.dispatch.catalogs import Catalogs
+from inglenook.dispatch.dispatcher import Dispatcher
+from inglenook.jobs import JobStore, sqlite_url
+from inglenook.media.folders import Folders
+from inglenook.settings import Settings
+
+
+class Idle:
+    """An app whose jobs wait for ever; `http` speaks to it."""
+
+    def __init__(self, services, http):
+        self.store, self.dispatcher, self.http = services.store, services.dispatcher, http
+
+
+@asynccontextmanager
+async def idle_server(folder, **settings):
+    settings = Settings(base_directory=folder, **settings)
+    folders = Folders.from_settings(settings)
+    async with JobStore.open(sqlite_url(folder / "jobs.sqlite")) as store:
+        dispatcher = Dispatcher(store, Bus(), [])
+        catalogs = Catalogs(folders, folder / "catalog.json")
+        services = Services(settings, store, folders, catalogs, dispatcher, SocketHub(dispatcher, store, {}))
+        await dispatcher.start()
+        transport = httpx.ASGITransport(create_app(services))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+            yield Idle(services, http)
+        await dispatcher.close(0)
