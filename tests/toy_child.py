@@ -17,7 +17,7 @@ from inglenook.engine import events
 from inglenook.workers import child
 from inglenook.workers.messages import Device, Ready, Stats
 
-CLASSES = ("Say", "Sleep", "Kill", "KillOnce", "Exit", "Hang", "Grow", "Fail", "Rubbish")
+CLASSES = ("Say", "Sleep", "Kill", "KillOnce", "Exit", "Hang", "Grow", "Fail", "Rubbish", "Bytes")
 
 
 class Stopped(Exception):
@@ -84,6 +84,8 @@ class ToyRuntime:
             time.sleep(10)
         elif kind == "Fail":
             raise ValueError("as asked")
+        elif kind == "Bytes":
+            return {"text": [b"not JSON"]}
         elif kind == "Rubbish":
             os.write(1, bytes(range(256)) * 100)
             for descriptor in (0, 1, 2):

@@ -46,10 +46,14 @@ class Model:
 
     def add(self, job: Job) -> object:
         known = self.jobs.get(job.id)
-        if known is None:
+        never_ran = known is not None and known.state == State.cancelled and job.id not in self.ids_in_history()
+        if known is None or never_ran:
             self.jobs[job.id] = job
             return Added(job)
         return Existing(known) if known.fingerprint == job.fingerprint else Conflict(known)
+
+    def ids_in_history(self) -> set[str]:
+        return {entry.job.id for entry in self.history}
 
     def claim(self, id: JobId, attempt: int) -> bool:
         job = self.jobs.get(id)

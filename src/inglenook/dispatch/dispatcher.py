@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,16 +23,25 @@ from inglenook.dispatch.run import END_EVENTS, Run
 from inglenook.dispatch.waiting import WaitingRuns
 from inglenook.engine.events import AnyEvent
 from inglenook.errors import JobError
-from inglenook.jobs import Added, AddOutcome, Job, JobId, JobStore, JobStoreFull, State
+from inglenook.jobs import (
+    Added,
+    AddOutcome,
+    Job,
+    JobRejected,
+    JobStore,
+    JobStoreClosed,
+    JobStoreError,
+    State,
+)
 from inglenook.workers.worker import Cause, Death, Request, Worker, WorkerListener, WorkerState
 
 logger = logging.getLogger(__name__)
 
 REPLAY_S = 60.0
 """How long after its end a run is kept for sockets that come late."""
-_MOST_REPLAYED = 2000
+_MOST_REPLAYED = 500
 _CLAIM_AFTER_S = 0.02
-_DISK_FULL_PAUSE_S = 1.0
+_STORE_PAUSE_S = 1.0
 MAX_WORKER_DEATHS = 1
 """A job whose worker dies more often than this fails."""
 
@@ -94,8 +103,10 @@ class Dispatcher(WorkerListener):
         self._lanes: dict[str, deque[_Told]] = {}
         """Per worker: what its runs have told and the bus has not heard yet."""
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._is_paused = False
+        self._pauses = 0
+        """How many writes wait for the store to work again; nothing is started meanwhile."""
         self._is_closing = False
+        self._sweep: asyncio.TimerHandle | None = None
         self._number = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -134,8 +145,13 @@ class Dispatcher(WorkerListener):
             del self._running[run.job.id]
         await asyncio.gather(*(worker.close() for worker in self.workers))
         for run in left:
-            if await self._store.requeue(run.job.id, run.job.attempt, count="none"):
-                self._discard_attempts([run.job.id])
+            try:
+                if await self._store.requeue(run.job.id, run.job.attempt, count="none"):
+                    self._discard_attempts([run.job.id])
+            except JobError as error:
+                logger.error("job %s could not be put back: %s", run.job.id, error)
+        if self._sweep is not None:
+            self._sweep.cancel()
         if self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -220,12 +236,20 @@ class Dispatcher(WorkerListener):
             run.job = outcome.job
             self._waiting.add(run)
             self._bus.queue_changed(self.remaining, run)
+            self._refuse_unknown([run])
             self.wake()
         return outcome
 
+    def also_tell(self, job_id: str, client_id: str) -> None:
+        """Let a client hear of a job that another one submitted, until it ends."""
+        run = self.find(job_id)
+        if run is not None and client_id not in run.client_ids:
+            run.also_for.add(client_id)
+            self._by_client.setdefault(client_id, {})[job_id] = run
+
     def wake(self) -> None:
         """Give waiting jobs to free workers."""
-        while not (self._is_closing or self._is_paused):
+        while not (self._is_closing or self._pauses):
             pair = self._next_pair()
             if pair is None:
                 return
@@ -257,16 +281,18 @@ class Dispatcher(WorkerListener):
         )
         run.begin_attempt(job, worker_name)
         self._running[job.id] = run
-        if job.client_id is not None:
-            self._by_client.setdefault(job.client_id, {})[job.id] = run
+        for client_id in run.client_ids:
+            self._by_client.setdefault(client_id, {})[job.id] = run
         run.claim_timer = asyncio.get_running_loop().call_later(_CLAIM_AFTER_S, self._claim, run)
 
-    def _refuse_unknown(self) -> None:
+    def _refuse_unknown(self, runs: Collection[Run]) -> None:
         """End waiting jobs with a node class that no worker has, such as one of a pack that was removed."""
         if any(worker.documents is None for worker in self.workers):
             return
+        if all(any(run.class_types <= (worker.documents or {}).keys() for worker in self.workers) for run in runs):
+            return
         known = {class_type for worker in self.workers for class_type in worker.documents or ()}
-        for run in [run for run in self._waiting if not run.class_types <= known]:
+        for run in [run for run in runs if not run.class_types <= known]:
             self._begin(run, "")
             self._tell(run, "", endings.without_worker(sorted(run.class_types - known), self._clock_ms()))
 
@@ -282,13 +308,43 @@ class Dispatcher(WorkerListener):
         run.claim_timer = None
         job = run.job
         future = self._store.claim(job.id, job.worker or "", job.attempt, started_ms=job.started_ms)
-        future.add_done_callback(lambda done: _log_unclaimed(job, done))
+        future.add_done_callback(lambda done: self._claimed(run, job, done))
+
+    def _claimed(self, run: Run, job: Job, done: asyncio.Future[bool]) -> None:
+        error = done.exception()
+        if error is not None:
+            logger.error("attempt %d at job %s is not written down: %s", job.attempt, job.id, error)
+        elif run.job.attempt == job.attempt:
+            run.is_claimed = done.result()
+
+    async def _write(self, run: Run, write: Callable[[], Awaitable[bool]]) -> bool:
+        """Do a write that needs the claim of the attempt; while the store does not work, nothing new is started.
+
+        False when the write was too late, or when the server stops before the store works again.
+        """
+        self._pauses += 1
+        try:
+            while True:
+                try:
+                    if not run.is_claimed:
+                        job = run.job
+                        claim = self._store.claim(job.id, job.worker or "", job.attempt, started_ms=job.started_ms)
+                        run.is_claimed = await claim
+                    return await write()
+                except JobStoreError as error:
+                    logger.error("the queue pauses: %s", error)
+                    if self._is_closing or isinstance(error, JobStoreClosed):
+                        return False
+                await asyncio.sleep(_STORE_PAUSE_S)
+        finally:
+            self._pauses -= 1
+            self.wake()
 
     # -- a worker speaks -----------------------------------------------------------------------------------------------
 
     def worker_ready(self, worker: Worker) -> None:
         self._on_worker_ready(worker)
-        self._refuse_unknown()
+        self._refuse_unknown(self.waiting())
         self.wake()
 
     def worker_events(self, worker: Worker, job_id: str, attempt: int, events: Sequence[AnyEvent]) -> None:
@@ -318,6 +374,7 @@ class Dispatcher(WorkerListener):
                     told.events = told.events[-1:]
                 return
             lane.popleft()
+            told.run.is_told = True
             told.run.is_committed = told.is_end
             self._bus.run_events(told.run, told.events)
             if told.is_end:
@@ -327,8 +384,11 @@ class Dispatcher(WorkerListener):
         self._running.pop(run.job.id, None)
         self._ended[run.job.id] = run
         run.secrets.clear()
-        run.left_at = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        run.left_at = loop.time()
         self._forget_old()
+        if self._sweep is None:
+            self._sweep = loop.call_later(REPLAY_S / 2, self._sweep_again)
         self._bus.queue_changed(self.remaining, run)
         self._bus.run_left(run)
         if not self._running:
@@ -342,11 +402,21 @@ class Dispatcher(WorkerListener):
             if run.left_at > horizon and len(self._ended) <= _MOST_REPLAYED:
                 return
             del self._ended[run.job.id]
-            client_id = run.job.client_id
-            if client_id is not None and (runs := self._by_client.get(client_id)):
+            for client_id in run.client_ids:
+                runs = self._by_client.get(client_id, {})
                 runs.pop(run.job.id, None)
                 if not runs:
-                    del self._by_client[client_id]
+                    self._by_client.pop(client_id, None)
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
+
+    def _sweep_again(self) -> None:
+        """Forget old runs also when no job ends."""
+        self._sweep = None
+        self._forget_old()
+        if self._ended:
+            self._sweep = asyncio.get_running_loop().call_later(REPLAY_S / 2, self._sweep_again)
 
     def _finish(self, told: _Told, worker_name: str) -> None:
         """Record the end of a run; the bus hears of it once that is committed."""
@@ -354,28 +424,45 @@ class Dispatcher(WorkerListener):
         run.result = endings.result_of(run)
         run.job = replace(run.job, state=run.result.state, ended_ms=run.result.ended_ms)
         self._claim(run)
-        future = self._store.finish(run.job.id, run.job.attempt, run.result)
+        try:
+            future = self._store.finish(run.job.id, run.job.attempt, run.result)
+        except JobRejected as error:
+            self._finish_otherwise(told, worker_name, error)
+            return
         future.add_done_callback(lambda done: self._finished(told, worker_name, done))
+
+    def _finish_otherwise(self, told: _Told, worker_name: str, error: JobRejected) -> None:
+        """Record that the end of a run cannot be recorded."""
+        logger.error("%s", error)
+        end = endings.unstorable(told.run, error.reason, self._clock_ms())
+        told.events = [*told.events[:-1], end]
+        told.run.end = end
+        told.run.blocked = []
+        self._finish(told, worker_name)
 
     def _finished(self, told: _Told, worker_name: str, done: asyncio.Future[bool]) -> None:
         error = done.exception()
-        if isinstance(error, JobStoreFull):
-            self._own(self._finish_later(told, worker_name, error))
-            return
-        if error is not None or not done.result():
-            logger.error("the end of job %s was not recorded", told.run.job.id, exc_info=error)
+        if isinstance(error, JobRejected) and told.run.end is not None and told.run.end.outputs:
+            self._finish_otherwise(told, worker_name, error)
+        elif isinstance(error, JobStoreError) or not (error or done.result() or told.run.is_claimed):
+            self._own(self._finish_later(told, worker_name))
+        else:
+            self._committed(told, worker_name, was_recorded=error is None and done.result())
+
+    async def _finish_later(self, told: _Told, worker_name: str) -> None:
+        """Record the end of a run that the store could not take at once."""
+        run = told.run
+        result = run.result
+        assert result is not None
+        recorded = await self._write(run, lambda: self._store.finish(run.job.id, run.job.attempt, result))
+        if recorded or not self._is_closing:
+            self._committed(told, worker_name, was_recorded=recorded)
+
+    def _committed(self, told: _Told, worker_name: str, *, was_recorded: bool) -> None:
+        if not was_recorded:
+            logger.error("the end of job %s was not recorded: the store has another", told.run.job.id)
         told.is_committed = True
         self._drain(worker_name)
-
-    async def _finish_later(self, told: _Told, worker_name: str, error: JobStoreFull) -> None:
-        """Start nothing while the disk is full, and record the end as soon as it is not."""
-        logger.error("the queue pauses: %s", error)
-        self._is_paused = True
-        await asyncio.sleep(_DISK_FULL_PAUSE_S)
-        self._is_paused = False
-        if not self._is_closing:
-            self._finish(told, worker_name)
-            self.wake()
 
     def worker_died(self, worker: Worker, job_id: str | None, attempt: int, death: Death) -> None:
         run = self._running.get(job_id) if job_id is not None else None
@@ -391,12 +478,19 @@ class Dispatcher(WorkerListener):
         job = run.job
         logger.warning("job %s goes back to the queue: %s", job.id, death.reason)
         self._claim(run)
-        await self._store.requeue(job.id, job.attempt, count="worker")
+        if not await self._write(run, lambda: self._store.requeue(job.id, job.attempt, count="worker")):
+            logger.error("job %s could not go back to the queue", job.id)
+            self._running.pop(job.id, None)
+            return
         await asyncio.to_thread(self._discard_attempts, [job.id])
+        ending = endings.after_death(run, death, self._clock_ms()) if run.is_cancelled else None
         self._running.pop(job.id, None)
         run.job = replace(job, state=State.queued, worker_deaths=job.worker_deaths + 1)
         run.worker = None
         self._waiting.add(run)
+        if ending is not None:  # it was cancelled meanwhile
+            self._begin(run, "")
+            self._tell(run, "", ending)
         self._bus.queue_changed(self.remaining, run)
         self.wake()
 
@@ -405,11 +499,16 @@ class Dispatcher(WorkerListener):
     async def cancel_waiting(self, job_ids: Sequence[str] | None = None) -> list[str]:
         """Remove pending jobs (all when None); return the ids that were pending."""
         chosen = [run.job.id for run in self._waiting] if job_ids is None else list(dict.fromkeys(job_ids))
-        removed = [job_id for job_id in chosen if self._waiting.remove(job_id) is not None]
-        if removed:
-            await self._store.cancel_queued([JobId(job_id) for job_id in removed])
+        runs = [run for job_id in chosen if (run := self._waiting.remove(job_id)) is not None]
+        if runs:
+            try:
+                await self._store.cancel_queued([run.job.id for run in runs])
+            except JobError:
+                for run in runs:
+                    self._waiting.add(run)
+                raise
             self._bus.queue_changed(self.remaining)
-        return removed
+        return [run.job.id for run in runs]
 
     def interrupt(self, job_id: str | None = None) -> bool:
         """Stop a running job (every one when None); return whether any was running."""
@@ -425,9 +524,3 @@ class Dispatcher(WorkerListener):
         """Ask every worker to give memory back once its run has ended."""
         for worker in self.workers:
             worker.free(unload_models=unload_models, free_memory=free_memory)
-
-
-def _log_unclaimed(job: Job, done: asyncio.Future[bool]) -> None:
-    error = done.exception()
-    if error is not None or not done.result():
-        logger.error("job %s could not be claimed for attempt %d", job.id, job.attempt, exc_info=error)

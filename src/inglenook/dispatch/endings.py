@@ -51,6 +51,11 @@ def without_worker(missing: Sequence[str], now_ms: int) -> list[AnyEvent]:
     return [Started(now_ms), _failure(end, message, "inglenook.MissingNodeType")]
 
 
+def unstorable(run: Run, reason: str, now_ms: int) -> Failed:
+    """The end of a run whose own end cannot be written down."""
+    return _failure(Interrupted("", "", [], {}, {}, now_ms), f"The result cannot be stored: {reason}.", "ValueError")
+
+
 def lost_with_server(job: Job, now_ms: int) -> JobResult:
     """The end of a job that was running each time the server died."""
     message = f"The server died {job.server_deaths} times while this job ran; it was not tried again."

@@ -39,6 +39,12 @@ class Run:
     worker: str | None = None
     claim_timer: asyncio.TimerHandle | None = None
     """Set while the attempt is not written down yet."""
+    is_claimed: bool = False
+    """The store knows of this attempt."""
+    is_told: bool = False
+    """The bus has heard of this attempt; before, a client that comes late has missed nothing."""
+    also_for: set[str] = field(default_factory=set)
+    """Further clients that submitted the same job and want to hear of it."""
     is_cancelled: bool = False
     result: JobResult | None = None
     """How it ended, once it has."""
@@ -58,10 +64,16 @@ class Run:
     progress: Progress | None = None
     end: End | None = None
 
+    @property
+    def client_ids(self) -> set[str]:
+        """Everybody who is told of this run."""
+        return self.also_for if self.job.client_id is None else {self.job.client_id, *self.also_for}
+
     def begin_attempt(self, job: Job, worker: str) -> None:
         """Forget what an earlier attempt did."""
         self.job = job
         self.worker = worker
+        self.is_claimed = self.is_told = self.is_cancelled = False
         self.started = self.cached = self.current = self.progress = self.end = None
         self.done = []
         self.blocked = []

@@ -148,14 +148,31 @@ def _add(connection: Connection, ledger: Ledger, group: Sequence[Add]) -> list[A
         connection.execute(_ADD_BODY, bodies)
         ledger.move(None, State.queued, len(bodies))
     return [
-        Added(add.job) if sequence in inserted else _compare(connection, add.job)
+        Added(add.job) if sequence in inserted else _compare(connection, ledger, add)
         for add, sequence in zip(group, sequences, strict=True)
     ]
 
 
-def _compare(connection: Connection, job: Job) -> Existing | Conflict:
+def _compare(connection: Connection, ledger: Ledger, add: Add) -> AddOutcome:
+    job = add.job
     stored = job_from_row(connection.execute(select_job, {"job_id": job.id}).one())
+    if stored.state is State.cancelled and connection.scalar(_NEVER_RAN, {"job_id": job.id}):
+        _revive(connection, ledger, add)
+        return Added(job)
     return Existing(stored) if stored.fingerprint == job.fingerprint else Conflict(stored)
+
+
+_NEVER_RAN = select(jobs.c.sequence).where(jobs.c.id == bindparam("job_id"), jobs.c.in_history.is_(False))
+_BLANK = {"started_ms": None, "ended_ms": None, "end_order": None, "worker": None}
+
+
+def _revive(connection: Connection, ledger: Ledger, add: Add) -> None:
+    """Let a job take the row of one that was taken out of the queue under the same id: nobody knows that one."""
+    sequence = select(jobs.c.sequence).where(jobs.c.id == add.job.id).scalar_subquery()
+    body = {name: pack(value) for name, value in add.body.items()}
+    connection.execute(update(job_body).where(job_body.c.sequence == sequence).values(body))
+    connection.execute(update(jobs).where(jobs.c.id == add.job.id).values({**add.row, **_BLANK}))
+    ledger.move(State.cancelled, State.queued)
 
 
 _CLAIM = (

@@ -145,6 +145,16 @@ def test_a_second_submission_of_a_finished_job_repeats_its_end(live):
     assert [kind for kind in kinds(again) if kind != "status"] == ["executed", "execution_success", "executing"]
 
 
+def test_a_second_client_that_submits_the_running_job_hears_its_end_too(live):
+    first, second, job_id = new_id(), new_id(), new_id()
+    graph = blocking_graph(int(first[:5], 16), nodes=60)
+    with live.socket(first) as one, live.socket(second) as two:
+        live.submit(graph, prompt_id=job_id, client_id=first)
+        live.submit(graph, prompt_id=job_id, client_id=second)
+        assert "execution_success" in kinds(read_until(two, is_left(job_id)))
+        assert "execution_success" in kinds(read_until(one, is_left(job_id)))
+
+
 def test_the_newest_socket_of_an_id_hears_and_an_old_one_that_closes_does_not_silence_it(live):
     client_id = new_id()
     with live.socket(client_id) as old, live.socket(client_id) as new:

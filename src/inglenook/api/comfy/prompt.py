@@ -96,7 +96,8 @@ async def submit(server: Services, body: Any, idempotency_key: str | None = None
         raise PromptRefused.simple(
             "prompt_id_conflict", "A different prompt with this id exists", f"prompt_id '{job.id[:200]}'", status=409
         )
-    if isinstance(outcome, Existing):
+    if isinstance(outcome, Existing) and job.client_id is not None:
+        server.dispatcher.also_tell(outcome.job.id, job.client_id)
         await server.sockets.repeat(outcome.job.id, job.client_id)
     return {"prompt_id": outcome.job.id, "number": outcome.job.number, "node_errors": validation.node_errors}
 

@@ -150,11 +150,9 @@ class SocketHub:
                 self._told[socket] = remaining
 
     def _targets(self, run: Run) -> list[Socket]:
-        client_id = run.job.client_id
-        if client_id is None:
+        if run.job.client_id is None:
             return list(self._sockets)
-        socket = self._by_sid.get(client_id)
-        return [] if socket is None else [socket]
+        return [self._by_sid[client_id] for client_id in run.client_ids if client_id in self._by_sid]
 
     def _deliver(self, run: Run, targets: list[Socket], items: list[Outgoing]) -> None:
         if run.job.client_id is not None:
@@ -210,6 +208,8 @@ class SocketHub:
             if run.is_committed and run.result is not None:
                 items += final_messages(run.job, run.result)
                 continue
+            if not run.is_told:  # its events are still to come
+                continue
             renderer = RunMessages(run.job.id)
             events: list[AnyEvent] = [event for event in (run.started, run.cached, *run.done) if event is not None]
             if run.current is not None:
@@ -217,9 +217,9 @@ class SocketHub:
             items += [item for item in renderer.render_all(events) if not item.droppable]
         return items
 
-    async def repeat(self, job_id: str, client_id: str | None) -> None:
+    async def repeat(self, job_id: str, client_id: str) -> None:
         """Tell a client that submitted a known job again what it would have heard of its end, if it has ended."""
-        socket = self._by_sid.get(client_id) if client_id is not None else None
+        socket = self._by_sid.get(client_id)
         if socket is None:
             return
         run = self._dispatcher.find(job_id)
