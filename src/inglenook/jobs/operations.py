@@ -156,13 +156,13 @@ def _add(connection: Connection, ledger: Ledger, group: Sequence[Add]) -> list[A
 def _compare(connection: Connection, ledger: Ledger, add: Add) -> AddOutcome:
     job = add.job
     stored = job_from_row(connection.execute(select_job, {"job_id": job.id}).one())
-    if stored.state is State.cancelled and connection.scalar(_NEVER_RAN, {"job_id": job.id}):
+    if stored.state is State.cancelled and connection.scalar(_IN_HISTORY, {"job_id": job.id}) is False:
         _revive(connection, ledger, add)
         return Added(job)
     return Existing(stored) if stored.fingerprint == job.fingerprint else Conflict(stored)
 
 
-_NEVER_RAN = select(jobs.c.sequence).where(jobs.c.id == bindparam("job_id"), jobs.c.in_history.is_(False))
+_IN_HISTORY = select(jobs.c.in_history).where(jobs.c.id == bindparam("job_id"))
 _BLANK = {"started_ms": None, "ended_ms": None, "end_order": None, "worker": None}
 
 
