@@ -47,6 +47,7 @@ def create_app(services: Services) -> ASGIApp:
         max_body_bytes=settings.max_upload_bytes,
         cors_origin=settings.cors_origin,
         allowed_hosts=settings.allowed_hosts,
+        listens_on=settings.host,
     )
 
 
