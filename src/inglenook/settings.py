@@ -6,8 +6,9 @@ working directory, the defaults below. `docs/settings.md` has a line for each; a
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -92,14 +93,24 @@ class Settings(BaseSettings):
             "data_dir": base / "user" / "inglenook",
             "input_directory": base / "input",
             "output_directory": base / "output",
-            "temp_directory": base / "temp",
+            "temp_directory": base,
         }
         object.__setattr__(self, "base_directory", base)
         for name, default in defaults.items():
             given: Path | None = getattr(self, name)
             object.__setattr__(self, name, default if given is None else given.expanduser().absolute())
-        if self.temp_folder.name != "temp":  # it is emptied: never a folder of the user's own, such as /tmp
-            object.__setattr__(self, "temp_directory", self.temp_folder / "temp")
+        # It is emptied: never a folder of the user's own, such as /tmp, nor one that only happens to be named `temp`.
+        object.__setattr__(self, "temp_directory", self.temp_folder / "temp")
+
+    @classmethod
+    def from_resolved(cls, data: bytes | str) -> Self:
+        """Read the JSON of settings that were constructed before: the folders in it stay as they are.
+
+        The usual constructors would take `temp_directory` as a user's folder and put another `temp` under it.
+        """
+        values = json.loads(data)
+        values["temp_directory"] = str(Path(values["temp_directory"]).parent)
+        return cls.model_validate_json(json.dumps(values))
 
     @property
     def data_folder(self) -> Path:

@@ -53,7 +53,7 @@ class EngineRuntime:
     @classmethod
     def start(cls, configure: Configure) -> EngineRuntime:
         """Set up the process for its settings and device."""
-        settings = Settings.model_validate_json(configure.settings)
+        settings = Settings.from_resolved(configure.settings)
         if settings.worker_threads is not None:
             torch.set_num_threads(settings.worker_threads)
         torch.set_grad_enabled(False)
