@@ -1,11 +1,19 @@
 """What a dead attempt wrote is found and removed; what others wrote is not."""
 
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from inglenook.engine import context
 from inglenook.engine.events import NodeRef
 from inglenook.media import writing
 from inglenook.media.attempts import AttemptJournal, discard_files, forget_all
+
+ENV = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent / "src")}
 
 
 @pytest.fixture
@@ -49,6 +57,35 @@ def test_a_torn_last_line_is_passed_over(tmp_path, data_folder):
     with journal.open("ab") as file:
         file.write(b'["mine", "/half')
     assert len(discard_files(data_folder, ["mine"])) == 1
+
+
+def test_a_line_cut_short_by_a_full_disk_swallows_no_later_one(tmp_path, data_folder):
+    out = tmp_path / "out"
+    write(out, "mine", "a.png")
+    (journal,) = (data_folder / "attempts").iterdir()
+    with journal.open("ab") as file:
+        file.write(b'\n["mine", "/half')
+    write(out, "mine", "b.png")
+    write(out, "mine", "c.png")
+    assert sorted(path.name for path in discard_files(data_folder, ["mine"])) == ["a.png", "b.png", "c.png"]
+
+
+def test_a_note_that_does_not_fit_on_the_disk_is_an_error_and_not_half_a_note(tmp_path):
+    """The file size limit of a process of its own stands for the full disk: a write is cut short, the next refused."""
+    program = """
+import resource, signal, sys
+from pathlib import Path
+from inglenook.media.attempts import AttemptJournal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (30, 30))
+journal = AttemptJournal(Path(sys.argv[1]))
+try:
+    journal.note("job", "/out/a-name-of-some-length.png", 5)
+except OSError as error:
+    print("refused", error.errno)
+"""
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, env=ENV)
+    assert done.stdout == f"refused {errno.EFBIG}\n", done.stderr
 
 
 def test_forgotten_attempts_remove_nothing(tmp_path, data_folder):

@@ -2,7 +2,8 @@
 
 A device process notes every result just before the file gets its name: one line `[job id, path, inode]` in a file of
 its own below `attempts/` in the data folder. A process that is killed loses nothing of it, because the line is in the
-page cache. The inode tells its own file from one that somebody else put under the same name.
+page cache. An empty line comes before each, so that one which a full disk cut short takes no other with it. The inode
+tells its own file from one that somebody else put under the same name.
 """
 
 from __future__ import annotations
@@ -31,8 +32,13 @@ class AttemptJournal:
         self._file = self._path.open("ab", buffering=0)
 
     def note(self, job_id: str, path: str, inode: int) -> None:
-        """Remember that the job is about to have a file of this inode under this path."""
-        self._file.write(orjson.dumps([job_id, path, inode]) + b"\n")
+        """Remember that the job is about to have a file of this inode under this path.
+
+        Raises OSError when the note cannot be written whole.
+        """
+        line = memoryview(b"\n" + orjson.dumps([job_id, path, inode]) + b"\n")
+        while line:
+            line = line[self._file.write(line) :]
         if self._file.tell() > _LARGEST_BYTES:
             self._shorten()
 
@@ -74,10 +80,10 @@ def _noted(data_folder: Path, job_ids: frozenset[str]) -> Iterator[tuple[str, Pa
     if not job_ids:
         return
     for file in (data_folder / _FOLDER).glob("*.jsonl"):
-        for line in file.read_bytes().splitlines():
+        for line in filter(None, file.read_bytes().splitlines()):
             try:
                 job_id, path, inode = orjson.loads(line)
-            except ValueError:  # the last line of a process that died while it wrote
+            except ValueError:  # a line that was cut short: its process died, or the disk was full
                 continue
             if job_id in job_ids:
                 yield job_id, Path(path), inode
