@@ -94,7 +94,7 @@ def train(steps: int, batch: int, rate: float, seed: int, folder: Path) -> None:
     words, codes = Words(), make_codes()
     text = make_small_text_encoder(words)
     optimizer = torch.optim.AdamW(text.parameters(), lr=rate, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=max(0.05, 2 / steps))
     started = time.monotonic()
     for step in range(1, steps + 1):
         drawn, captions = captioned(rng, batch)

@@ -86,7 +86,9 @@ def train(steps: int, batch: int, rate: float, decay: float, seed: int, folder: 
         painter.load_state_dict(torch.load(begin)["model"])
     average = copy.deepcopy(painter)
     optimizer = torch.optim.AdamW(painter.unet.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.05, final_div_factor=100)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, rate, steps, pct_start=max(0.05, 2 / steps), final_div_factor=100
+    )
     mean_loss, started = 0.0, time.monotonic()
     for step in range(1, steps + 1):
         latents, captions = batch_of(rng, batch, matrix)

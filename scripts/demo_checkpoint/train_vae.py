@@ -112,7 +112,9 @@ def train(
     vae.quant_conv.requires_grad_(False)
     trained = [*vae.decoder.parameters(), *vae.post_quant_conv.parameters()]
     optimizer = torch.optim.AdamW(trained, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.04, final_div_factor=100)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, rate, steps, pct_start=max(0.04, 2 / steps), final_div_factor=100
+    )
     average, start = 0.0, time.monotonic()
     for step in range(1, steps + 1):
         late = step > steps * (1 - whole)
