@@ -25,6 +25,9 @@ _SOCKET_LIMIT_BYTES = 16 << 20
 """Largest message that a client may send on its socket."""
 _CLOSE_REQUESTS_S = 5
 """How long open requests and sockets may take to end, once the server stops."""
+_KEEPALIVE_OPTIONS = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
+"""A peer that has vanished (cable, sleep, NAT) is noticed after two minutes; Linux's own two hours fill the
+descriptors. A platform may lack some of them."""
 
 
 def bind(settings: Settings) -> list[socket.socket]:
@@ -56,12 +59,22 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        _keep_alive(listener)
         listener.bind((host, port))
         listener.listen(2048)
     except OSError:
         listener.close()
         raise
     return listener
+
+
+def _keep_alive(listener: socket.socket) -> None:
+    """Have the system probe idle connections; those that are accepted inherit it."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE_OPTIONS:
+        option = getattr(socket, name, None)
+        if option is not None:
+            listener.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def serve(settings: Settings, on_ready: Callable[[str], None] = lambda url: None) -> None:

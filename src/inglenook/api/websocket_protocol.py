@@ -1,8 +1,11 @@
-"""uvicorn's WebSocket protocol with one addition: several messages in one write.
+"""uvicorn's WebSocket protocol with two additions: several messages in one write, and an end for deaf clients.
 
 A short job has a dozen messages for its client within a millisecond; each write of its own is a system call, and those
 were a third of the event loop's time. The ASGI message `{"type": "websocket.send", "batch": [str | bytes, ...]}` sends
 them together. A connection that can take it says so by `EXTENSION` in `scope["extensions"]`.
+
+A transport that is closed waits until what is buffered has been sent: for ever, when the client does not read. So it
+gets ABORT_AFTER_S from the moment that the app is done with it, and is then cut.
 """
 
 from __future__ import annotations
@@ -15,14 +18,26 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.exceptions import InvalidState
 
 EXTENSION = "inglenook.websocket.batch"
+ABORT_AFTER_S = 5.0
 
 
 class BatchingProtocol(WebSocketsSansIOProtocol):
-    """Understands `batch`."""
+    """Understands `batch`; drops clients that do not let it close."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.app = _announcing(self.app)
+
+    async def run_asgi(self) -> None:
+        try:
+            await super().run_asgi()
+        finally:
+            if not self.disconnected:
+                self.loop.call_later(ABORT_AFTER_S, self._abort)
+
+    def _abort(self) -> None:
+        if not self.disconnected:
+            self.transport.abort()
 
     async def send(self, message: Any) -> None:
         batch = message.get("batch")

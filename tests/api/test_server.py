@@ -1,0 +1,91 @@
+"""Connections end when nobody is there any more."""
+
+import asyncio
+import socket
+import sys
+from contextlib import asynccontextmanager
+
+import pytest
+import uvicorn
+
+from inglenook.api import websocket_protocol
+from inglenook.api.server import bind
+from inglenook.api.websocket_protocol import BatchingProtocol
+from inglenook.settings import Settings
+
+HANDSHAKE = (
+    b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+@pytest.fixture
+def listener(tmp_path):
+    (listener,) = bind(Settings(base_directory=tmp_path, port=0))
+    with listener:
+        yield listener
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere accepted sockets may not inherit the options")
+def test_the_system_probes_idle_connections(listener):
+    with socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
+
+
+@asynccontextmanager
+async def serving(app, listener):
+    config = uvicorn.Config(
+        app, ws=BatchingProtocol, ws_ping_interval=None, lifespan="off", log_config=None, timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server._serve([listener]))
+    try:
+        yield server.server_state
+    finally:
+        server.should_exit = True
+        server.force_exit = True
+        await task
+
+
+async def test_a_client_that_never_reads_is_cut_off_after_the_close(listener, monkeypatch):
+    monkeypatch.setattr(websocket_protocol, "ABORT_AFTER_S", 0.05, raising=False)
+    is_full = asyncio.Event()
+
+    async def app(scope, receive, send):
+        await send({"type": "websocket.accept"})
+        try:
+            async with asyncio.timeout(0.3):
+                while True:
+                    await send({"type": "websocket.send", "bytes": bytes(1 << 20)})
+        except TimeoutError:
+            is_full.set()
+
+    async with serving(app, listener) as state:
+        deaf = socket.create_connection(listener.getsockname())
+        with deaf:
+            deaf.sendall(HANDSHAKE)
+            async with asyncio.timeout(20):
+                await is_full.wait()
+                while state.connections:  # noqa: ASYNC110 - uvicorn tells it by this set only
+                    await asyncio.sleep(0.01)
+
+
+async def test_a_client_that_reads_gets_all_and_the_close(listener, monkeypatch):
+    monkeypatch.setattr(websocket_protocol, "ABORT_AFTER_S", 0.05, raising=False)
+
+    async def app(scope, receive, send):
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "bytes": bytes(1 << 20)})
+        await send({"type": "websocket.close", "code": 1013})
+
+    from websockets.asyncio.client import connect
+
+    async with serving(app, listener):
+        host, port = listener.getsockname()
+        async with asyncio.timeout(20), connect(f"ws://{host}:{port}/ws", max_size=None) as client:
+            assert len(await client.recv()) == 1 << 20
+            await client.wait_closed()
+            assert client.close_code == 1013
