@@ -74,7 +74,8 @@ def test_others_hear_the_status_and_nothing_of_the_run(live):
         job_id = live.submit(picture_graph(int(client_id[:5], 16)), client_id=client_id)
         live.wait(job_id)
         seen = read_for(other)
-    assert set(kinds(seen)) <= {"status"}
+    assert set(kinds(seen)) == {"status"}
+    assert seen[-1]["data"]["status"]["exec_info"]["queue_remaining"] == 0
 
 
 def test_jobs_without_client_are_told_to_plain_sockets_and_hidden_from_editors(live):

@@ -111,7 +111,11 @@ class SocketHub:
         self._renderers: dict[str, tuple[int, RunMessages]] = {}
         """Job id -> attempt and what renders it; a new attempt starts with a new one."""
         self._status_timer: asyncio.TimerHandle | None = None
+        self._told_at = float("-inf")
+        self._change = 0
+        """Counts changes of the queue."""
         self._told: dict[Socket, int] = {}
+        """The change that each socket was told of last."""
 
     # -- the bus speaks ----------------------------------------------------------------------------------------------
 
@@ -131,23 +135,25 @@ class SocketHub:
         self._deliver(run, self._targets(run), [RunMessages(run.job.id).left()])
 
     def queue_changed(self, remaining: int, run: Run | None) -> None:
-        """Tell the owner of the job at once, the others soon."""
+        """Tell the owner of the job at once, the others too unless they were told just now: then soon."""
+        self._change += 1
         owner = self._by_sid.get(run.job.client_id) if run is not None and run.job.client_id else None
         if owner is not None:
             owner.put([Outgoing(status(remaining))])
-            self._told[owner] = remaining
+            self._told[owner] = self._change
         if self._status_timer is None and len(self._sockets) > (owner is not None):
             loop = asyncio.get_running_loop()
-            self._status_timer = loop.call_later(STATUS_INTERVAL_S, self._tell_status)
+            at = max(loop.time(), self._told_at + STATUS_INTERVAL_S)
+            self._status_timer = loop.call_at(at, self._tell_status)
 
     def _tell_status(self) -> None:
         self._status_timer = None
-        remaining = self._dispatcher.remaining
-        item = Outgoing(status(remaining))
+        self._told_at = asyncio.get_running_loop().time()
+        item = Outgoing(status(self._dispatcher.remaining))
         for socket in self._sockets:
-            if self._told.get(socket) != remaining:
+            if self._told.get(socket) != self._change:
                 socket.put([item])
-                self._told[socket] = remaining
+                self._told[socket] = self._change
 
     def _targets(self, run: Run) -> list[Socket]:
         if run.job.client_id is None:
@@ -179,7 +185,7 @@ class SocketHub:
         self._sockets.add(socket)
         self._by_sid[socket.sid] = socket
         remaining = self._dispatcher.remaining
-        self._told[socket] = remaining
+        self._told[socket] = self._change
         socket.put([Outgoing(status(remaining, socket.sid)), *self._missed(socket.sid)])
         tasks = {
             asyncio.create_task(socket.send_all()),
