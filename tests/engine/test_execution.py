@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -628,3 +629,41 @@ def test_validators_are_asked_at_the_start_when_the_job_says_so() -> None:
     assert toys.executor.validate(ValidatorCall("3", "Picky", {"a": 9}, {})).results == ["9 is too many"]
     assert toys.executor.validate(ValidatorCall("3", "Picky", {"a": "x"}, {})).exception_type == "TypeError"
     assert Graph.parse(graph).nodes["3"].inputs == {"a": 7}
+
+
+def test_ui_data_is_plain_whatever_a_node_puts_there() -> None:
+    toys = Toys()
+    odd = ["\ud83d\ude00 \ud800", 2**70, -(2**63), object, {"\udcff": (1, {2**65})}]
+    toys.add("Odd", lambda: {"ui": {"odd\ud800": odd}}, output_node=True)
+    end = toys.run({"1": node("Odd")}).end
+    assert isinstance(end, Succeeded)
+    emoji, big, small, words, nested = end.outputs["1"]["odd\ufffd"]
+    assert (emoji, big, small) == ("\U0001f600 \ufffd", str(2**70), -(2**63))
+    assert "object" in words
+    assert nested == {"\ufffd": [1, [str(2**65)]]}
+    msgspec.msgpack.encode(end)
+
+
+def test_bytes_in_ui_data_are_an_error_that_names_node_and_key() -> None:
+    toys = Toys()
+    toys.add("Raw", lambda: {"ui": {"images": [{"data": b"abc"}]}}, output_node=True)
+    end = toys.run({"7": node("Raw")}).end
+    assert isinstance(end, Failed)
+    assert end.node_id == "7"
+    assert "node 7 (Raw)" in end.message
+    assert "'images'" in end.message
+
+
+def test_texts_of_a_failure_can_be_sent_whatever_they_hold() -> None:
+    toys = Toys()
+
+    def fail(text: Any) -> None:
+        raise ValueError(f"no {text} \ud800")
+
+    toys.add("Make", lambda: ("\udcff",), output=["STRING"])
+    toys.add("Fail", fail, required={"text": "STRING"}, output_node=True)
+    end = toys.run({"1": node("Make"), "2": node("Fail", text=["1", 0])}).end
+    assert isinstance(end, Failed)
+    assert end.message == "no \ufffd \ufffd\n"
+    assert end.inputs == {"text": ["\ufffd"]}
+    msgspec.msgpack.encode(end)

@@ -45,6 +45,7 @@ from inglenook.engine.node_inputs import InputReader, NodeInputs, lazy_arguments
 from inglenook.engine.returns import Returned, blocked, read_returned
 from inglenook.engine.schedule import Schedule
 from inglenook.engine.validators import ValidatorRefused, answer, call_for, refusal
+from inglenook.engine.values import well_formed
 from inglenook.errors import NodeError
 
 logger = logging.getLogger(__name__)
@@ -312,7 +313,7 @@ class Execution:
         return NodeContext(job.job_id, ref, self.emit, self.is_interrupted, job.preview_method, call_index)
 
     def _tell_blocked(self, node: Node, message: str) -> None:
-        self.emit(Blocked(self.graph.ref(node.id), node.class_type, message, list(self.executed)))
+        self.emit(Blocked(self.graph.ref(node.id), node.class_type, well_formed(message), list(self.executed)))
 
     # Results
 
@@ -335,12 +336,18 @@ class Execution:
             outcome if type(outcome) is Returned else read_returned(outcome, node_class.name, count)
             for outcome in outcomes
         ]
-        ui = merge_ui([call.ui for call in returned if call.ui is not None])
+        ui = self._ui(node_id, node_class, returned)
         if any(call.expand is not None for call in returned):
             self._expand(node_id, node_class, returned, ui)
         else:
             outputs = merge_outputs([call.outputs for call in returned], node_class.output_is_list)
             self._store(node_id, NodeResult(outputs, ui))
+
+    def _ui(self, node_id: str, node_class: NodeClass, returned: Sequence[Returned]) -> dict[str, list[Any]] | None:
+        try:
+            return merge_ui([call.ui for call in returned if call.ui is not None])
+        except NodeError as error:
+            raise NodeError(f"node {node_id} ({node_class.name}) returned what cannot be sent: {error}") from error
 
     def _store(self, node_id: str, result: NodeResult) -> None:
         """End a node that ran."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from inglenook.engine.values import summary
+from inglenook.engine.values import summary, well_formed
 
 _MESSAGE_LIMIT = 10_000
 _FRAME_LIMIT = 100
@@ -26,7 +26,8 @@ OUT_OF_MEMORY_HINT = (
 def exception_name(error: BaseException) -> str:
     """`ValueError`, `torch.OutOfMemoryError`: the qualified name, without `builtins`."""
     kind = type(error)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return well_formed(name)
 
 
 def exception_message(error: BaseException) -> str:
@@ -38,7 +39,7 @@ def exception_message(error: BaseException) -> str:
     if len(text) > _MESSAGE_LIMIT:
         text = f"{text[:_MESSAGE_LIMIT]}... ({len(text)} characters)"
     hint = f"\n{OUT_OF_MEMORY_HINT}\n" if is_out_of_memory(error) else "\n"
-    return text + hint
+    return well_formed(text) + hint
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -68,7 +69,7 @@ def exception_traceback(error: BaseException) -> list[str]:
     frames = frames[start:]
     if len(frames) > _FRAME_LIMIT:
         frames = frames[: _FRAME_LIMIT // 2] + frames[-_FRAME_LIMIT // 2 :]
-    return [_line(frame) for frame in frames]
+    return [well_formed(_line(frame)) for frame in frames]
 
 
 def _line(frame: traceback.FrameSummary) -> str:

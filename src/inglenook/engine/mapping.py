@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inglenook.engine.blocker import ExecutionBlocker
-from inglenook.engine.values import plain
+from inglenook.engine.values import plain, well_formed
+from inglenook.errors import NodeError
 
 
 def calls(inputs: Mapping[str, list[Any]], *, is_input_list: bool) -> list[dict[str, Any]]:
@@ -71,10 +72,20 @@ def as_values(value: Any) -> list[Any]:
 
 
 def merge_ui(parts: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]] | None:
-    """The ui data of all calls as plain JSON, key by key (the keys of the first); None when there was none."""
+    """The ui data of all calls as plain JSON, key by key (the keys of the first); None when there was none.
+
+    Raises NodeError, with the key, for what JSON cannot hold.
+    """
     if not parts:
         return None
-    return {str(key): [plain(item) for part in parts if key in part for item in _listed(part[key])] for key in parts[0]}
+    return {well_formed(str(key)): _merged(parts, key) for key in parts[0]}
+
+
+def _merged(parts: Sequence[Mapping[str, Any]], key: str) -> list[Any]:
+    try:
+        return [plain(item) for part in parts if key in part for item in _listed(part[key])]
+    except NodeError as error:
+        raise NodeError(f"ui data {key!r}: {error}") from error
 
 
 def _listed(value: Any) -> Sequence[Any]:

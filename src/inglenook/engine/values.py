@@ -7,6 +7,8 @@ import reprlib
 from collections.abc import Mapping
 from typing import Any
 
+from inglenook.errors import NodeError
+
 TEXT_LIMIT = 200
 """Longest value that an error repeats, in characters."""
 _ITEM_LIMIT = 100
@@ -71,6 +73,10 @@ def _is_small(value: Any) -> bool:
 
 def describe(value: Any) -> str:
     """An object in a few words: type, shape and dtype of an array, else the start of its `str()`."""
+    return well_formed(_describe(value))
+
+
+def _describe(value: Any) -> str:
     name = type(value).__qualname__
     shape = getattr(value, "shape", None)
     if shape is not None and hasattr(value, "dtype"):
@@ -85,19 +91,35 @@ def describe(value: Any) -> str:
     return text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]}..."
 
 
+def well_formed(text: str) -> str:
+    """`text` as UTF-8 can hold it: surrogate pairs as the character they stand for, lone ones as U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
 def plain(value: Any, depth: int = 50) -> Any:
-    """`value` as JSON can hold it: tuples and sets as lists, other libraries' numbers as numbers, the rest in words."""
+    """`value` as JSON can hold it: tuples and sets as lists, other libraries' numbers as numbers, the rest in words.
+
+    Raises NodeError for bytes: nothing in JSON stands for them.
+    """
     kind = type(value)
-    if kind is str or kind is bool or value is None:
+    if kind is str:
+        return well_formed(value)
+    if kind is bool or value is None:
         return value
     if kind is int:
         return value if -(2**63) <= value < 2**64 else shorten(value)
     if kind is float:
         return value if math.isfinite(value) else None
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        raise NodeError(f"{len(value)} bytes are no JSON; save them as a file, or send text")
     if depth == 0:
         return describe(value)
     if isinstance(value, Mapping):
-        return {key if type(key) is str else str(key): plain(item, depth - 1) for key, item in value.items()}
+        return {well_formed(str(key)): plain(item, depth - 1) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(item, depth - 1) for item in value]
     if isinstance(value, (str, int, float)):  # subclasses: numpy's float64, enums
@@ -116,13 +138,13 @@ def summary(value: Any, depth: int = 3) -> Any:
     Never the contents of a tensor, and bounded whatever the value.
     """
     if value is None or isinstance(value, (bool, int, float, str)):
-        if isinstance(value, str) and len(value) > 1000:
-            return f"{value[:1000]}... ({len(value)} characters)"
-        return echo(value) if isinstance(value, (int, float)) else value
+        if isinstance(value, str):
+            return well_formed(value if len(value) <= 1000 else f"{value[:1000]}... ({len(value)} characters)")
+        return echo(value)
     if isinstance(value, (list, tuple, dict)):
         if depth == 0:
             return f"<{type(value).__qualname__} of {len(value)}>"
-        return _container(value, depth)
+        return well_formed(_container(value, depth))
     return describe(value)
 
 
