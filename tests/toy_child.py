@@ -17,7 +17,7 @@ from inglenook.engine import events
 from inglenook.workers import child
 from inglenook.workers.messages import Device, Ready, Stats
 
-CLASSES = ("Say", "Sleep", "Kill", "KillOnce", "Exit", "Hang", "Grow", "Fail", "Rubbish", "Bytes")
+CLASSES = ("Say", "Sleep", "Kill", "KillOnce", "Exit", "Hang", "Grow", "Fail", "Rubbish", "Bytes", "Odd", "Escape")
 
 
 class Stopped(Exception):
@@ -86,6 +86,17 @@ class ToyRuntime:
             raise ValueError("as asked")
         elif kind == "Bytes":
             return {"text": [b"not JSON"]}
+        elif kind == "Odd":  # what the engine would not let through
+            odd = {"surrogate": "\ud800", "integer": 2**70, "object": object()}[inputs["kind"]]
+            if inputs.get("late"):
+                emit(events.Custom("odd", odd))
+                time.sleep(0.1)  # alone in the outbox's own thread
+                return {"text": ["sent late"]}
+            if inputs.get("fails"):
+                raise ValueError(odd)
+            return {"text": [odd]}
+        elif kind == "Escape":
+            raise {"RuntimeError": RuntimeError, "SystemExit": SystemExit}[inputs["kind"]]("escaped")
         elif kind == "Rubbish":
             os.write(1, bytes(range(256)) * 100)
             for descriptor in (0, 1, 2):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
+import logging
 import os
 import queue
 import signal
@@ -19,26 +20,23 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from inglenook.engine.events import AnyEvent, Failed, Interrupted, Succeeded
+from inglenook.engine.events import AnyEvent
 from inglenook.workers.messages import (
     Configure,
     Down,
-    Events,
     Execute,
     FrameBuffer,
     Free,
     Interrupt,
     Ready,
     Stats,
-    Up,
     decode_down,
-    encode,
 )
+from inglenook.workers.outbox import Outbox
 
-_FLUSH_AFTER_S = 0.003
-"""Events of short nodes travel together; this is how long the first of them waits at most."""
+logger = logging.getLogger(__name__)
+
 _STATS_EVERY_S = 1.0
-_END_EVENTS = (Succeeded, Failed, Interrupted)
 _PR_SET_PDEATHSIG = 1
 
 
@@ -79,54 +77,6 @@ def _die_with_parent() -> None:
             os._exit(1)
 
 
-class Outbox:
-    """Sends messages; events of one job wait a few milliseconds for company."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        self._lock = threading.Lock()
-        self._waiting: list[AnyEvent] = []
-        self._job: tuple[str, int] = ("", 0)
-        self._wake = threading.Event()
-        threading.Thread(target=self._flush_late, name="outbox", daemon=True).start()
-
-    def begin(self, job_id: str, attempt: int) -> None:
-        """Events from now on belong to this job."""
-        self._job = (job_id, attempt)
-
-    def emit(self, event: AnyEvent) -> None:
-        """Send an event of the current job, soon."""
-        with self._lock:
-            self._waiting.append(event)
-            if isinstance(event, _END_EVENTS):
-                self._flush()
-                return
-            if len(self._waiting) > 1:
-                if len(self._waiting) >= 256:
-                    self._flush()
-                return
-        self._wake.set()
-
-    def send(self, message: Up) -> None:
-        """Send a message now."""
-        with self._lock:
-            self._flush()
-            self._connection.sendall(encode(message))
-
-    def _flush(self) -> None:
-        if self._waiting:
-            events, self._waiting = self._waiting, []
-            self._connection.sendall(encode(Events(*self._job, events)))
-
-    def _flush_late(self) -> None:
-        while True:
-            self._wake.wait()
-            self._wake.clear()
-            time.sleep(_FLUSH_AFTER_S)
-            with self._lock:
-                self._flush()
-
-
 class DeviceProcess:
     """Takes messages from the parent on one thread, runs graphs on the main thread."""
 
@@ -146,14 +96,25 @@ class DeviceProcess:
         while True:
             match self._inbox.get():
                 case Execute() as message:
-                    self._outbox.begin(message.job_id, message.attempt)
-                    runtime.execute(message, self._outbox.emit, partial(self._is_interrupted, message.job_id))
+                    self._execute(runtime, message)
                     if time.monotonic() - told > _STATS_EVERY_S:
                         told = time.monotonic()
                         self._outbox.send(runtime.stats())
                 case Free(unload_models=unload, free_memory=free):
                     runtime.free(unload_models=unload, free_memory=free)
                     self._outbox.send(runtime.stats())
+
+    def _execute(self, runtime: Runtime, message: Execute) -> None:
+        """Run one job to an end event, whatever happens. KeyboardInterrupt alone ends the process."""
+        self._outbox.begin(message.job_id, message.attempt)
+        try:
+            runtime.execute(message, self._outbox.emit, partial(self._is_interrupted, message.job_id))
+            self._outbox.fail(RuntimeError("the run stopped without an end"))  # sent only then
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            logger.exception("a run ended by an unexpected exception", extra={"job": message.job_id})
+            self._outbox.fail(error)
 
     def _is_interrupted(self, job_id: str) -> bool:
         return self._interrupted == job_id

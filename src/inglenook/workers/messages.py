@@ -100,8 +100,14 @@ _up_decoder: msgspec.msgpack.Decoder[Up] = msgspec.msgpack.Decoder(Up)
 
 
 def encode(message: Down | Up) -> bytes:
-    """Return the frame of a message."""
+    """Return the frame of a message.
+
+    Raises TypeError, ValueError (UnicodeEncodeError) or OverflowError for what cannot be sent, and ValueError for more
+    than MAX_FRAME_BYTES.
+    """
     body = _encoder.encode(message)
+    if len(body) > MAX_FRAME_BYTES:
+        raise ValueError(f"{len(body)} bytes at once, {MAX_FRAME_BYTES} are possible")
     return _LENGTH.pack(len(body)) + body
 
 

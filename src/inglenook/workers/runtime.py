@@ -31,6 +31,7 @@ class EngineRuntime:
     def __init__(self, settings: Settings, device: torch.device) -> None:
         budget = settings.model_memory_gb
         self._device = device
+        self._max_nodes = settings.max_nodes
         self._models = ModelStore(device, None if budget is None else round(budget * (1 << 30)))
         self._scope = ExitStack()
         self._scope.enter_context(
@@ -77,7 +78,7 @@ class EngineRuntime:
         method = message.extra_data.get("preview_method")
         run = Run(
             job_id=message.job_id,
-            graph=Graph.parse(orjson.loads(message.graph)),
+            graph=Graph.parse(orjson.loads(message.graph), max_nodes=self._max_nodes),
             outputs=tuple(message.outputs),
             extra_data=message.extra_data,
             preview_method=method if isinstance(method, str) and method != "default" else None,
