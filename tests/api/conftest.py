@@ -1,4 +1,4 @@
-"""One real server for all API tests, and an app without workers; each test uses ids of its own."""
+"""One real server for all API tests, and an app whose jobs wait; each test uses ids of its own."""
 
 import pytest
 

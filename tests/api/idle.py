@@ -1,4 +1,4 @@
-"""An app in this process whose store is real and that has no workers."""
+"""An app in this process whose store is real and whose only worker never gets ready."""
 
 from contextlib import asynccontextmanager
 
@@ -13,6 +13,22 @@ from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.jobs import JobStore, sqlite_url
 from inglenook.media.folders import Folders
 from inglenook.settings import Settings
+from inglenook.workers.worker import WorkerState
+
+
+class NeverReady:
+    """A worker that starts for ever."""
+
+    name = "never"
+    state = WorkerState.STARTING
+    documents = None
+    devices = ()
+
+    async def start(self, listener):
+        pass
+
+    async def close(self):
+        pass
 
 
 class Idle:
@@ -27,7 +43,7 @@ async def idle_server(folder, **settings):
     settings = Settings(base_directory=folder, **settings)
     folders = Folders.from_settings(settings)
     async with JobStore.open(sqlite_url(folder / "jobs.sqlite")) as store:
-        dispatcher = Dispatcher(store, Bus(), [])
+        dispatcher = Dispatcher(store, Bus(), [NeverReady()])
         catalogs = Catalogs(folders, folder / "catalog.json")
         services = Services(settings, store, folders, catalogs, dispatcher, SocketHub(dispatcher, store, {}))
         await dispatcher.start()

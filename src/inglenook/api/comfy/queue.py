@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import orjson
@@ -13,21 +15,43 @@ from inglenook.api.bodies import object_body
 from inglenook.api.comfy.history import history_entry, prompt_entry
 from inglenook.api.deps import CurrentServices, services
 from inglenook.api.errors import ApiError, JSONResponse
-from inglenook.jobs import JobId
+from inglenook.api.parts import PartsResponse, joined_parts
+from inglenook.jobs import FinishedJob, Job, JobId
 
 router = APIRouter(tags=["comfy"])
+
+_LONG_QUEUE = 200
+_LONG_QUEUE_BYTES = 1 << 20
+"""Jobs, and bytes of their graphs, from which on a listing of the queue leaves the event loop."""
 
 
 @router.get("/queue", summary="Running and pending jobs")
 async def get_queue(request: Request) -> Response:
     """Return `queue_running` and `queue_pending`, pending in the order in which they will run."""
     dispatcher = services(request).dispatcher
+    running = [run.job for run in dispatcher.running()]
+    pending = [run.job for run in dispatcher.waiting()]
+    if len(pending) > _LONG_QUEUE or sum(len(job.graph) for job in pending) > _LONG_QUEUE_BYTES:
+        return PartsResponse(await asyncio.to_thread(_queue_parts, running, pending))
     return JSONResponse(
         {
-            "queue_running": [prompt_entry(run.job) for run in dispatcher.running()],
-            "queue_pending": [prompt_entry(run.job) for run in dispatcher.waiting()],
+            "queue_running": [prompt_entry(job) for job in running],
+            "queue_pending": [prompt_entry(job) for job in pending],
         }
     )
+
+
+def _queue_parts(running: Sequence[Job], pending: Sequence[Job]) -> list[bytes]:
+    def encode(job: Job) -> bytes:
+        return orjson.dumps(prompt_entry(job), option=orjson.OPT_NON_STR_KEYS)
+
+    return [
+        b'{"queue_running":[',
+        *joined_parts(running, encode),
+        b'],"queue_pending":[',
+        *joined_parts(pending, encode),
+        b"]}",
+    ]
 
 
 @router.post("/queue", summary="Clear the queue or delete pending jobs")
@@ -71,7 +95,12 @@ async def get_history(
 ) -> Response:
     """Return finished jobs by id, oldest first."""
     entries = await server.store.history(_whole("max_items", max_items), _whole("offset", offset))
-    return JSONResponse({entry.job.id: history_entry(entry.job, entry.result) for entry in entries})
+    return PartsResponse([b"{", *await asyncio.to_thread(joined_parts, entries, _history_member), b"}"])
+
+
+def _history_member(entry: FinishedJob) -> bytes:
+    encoded = orjson.dumps(history_entry(entry.job, entry.result), option=orjson.OPT_NON_STR_KEYS)
+    return orjson.dumps(entry.job.id) + b":" + encoded
 
 
 @router.get("/history/{prompt_id:path}", summary="One finished job")
