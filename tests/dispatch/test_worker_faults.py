@@ -1,10 +1,22 @@
 """Faults of the device process and of starting it: they cost at most the job that meets them."""
 
+import asyncio
+import logging
+import os
+import signal
+import time
+
 import pytest
 
 from inglenook.jobs import State
 
 OK = ("Say", {"text": "hello"})
+
+
+async def until_logged(caplog, text):
+    async with asyncio.timeout(20):
+        while text not in caplog.text:  # noqa: ASYNC110 - the log has no event
+            await asyncio.sleep(0.01)
 
 
 async def succeeds_in_the_same_process(server, pid):
@@ -50,3 +62,43 @@ async def test_an_exception_that_escapes_the_runtime_fails_its_job_only(server, 
     failed = await server.recorder.until("escape", "Failed")
     assert (failed.exception_type, failed.message) == (kind, "escaped\n")
     await succeeds_in_the_same_process(server, pid)
+
+
+async def test_a_process_that_cannot_be_started_at_once_is_started_later(server, caplog):
+    caplog.set_level(logging.WARNING)
+    await server.submit("warm", OK)
+    await server.recorder.until("warm")
+    command, server.worker._command = server.worker._command, ("/nonexistent/python",)
+    os.kill(server.worker.pid, signal.SIGKILL)
+    await until_logged(caplog, "could not be started")
+    server.worker._command = command
+    await server.submit("next", OK)
+    await server.recorder.until("next", "Succeeded")
+
+
+async def test_a_listener_that_fails_keeps_no_new_process_from_starting(server, monkeypatch, caplog):
+    await server.submit("warm", OK)
+    await server.recorder.until("warm")
+
+    def fail(*arguments):
+        raise RuntimeError("the listener failed")
+
+    monkeypatch.setattr(server.dispatcher, "worker_died", fail)
+    os.kill(server.worker.pid, signal.SIGKILL)
+    await until_logged(caplog, "the listener failed")
+    monkeypatch.undo()
+    await server.submit("next", OK)
+    await server.recorder.until("next", "Succeeded")
+
+
+async def test_an_end_that_crosses_a_kill_does_not_cost_the_next_job(server):
+    await server.submit("a", ("Sleep", {"seconds": 60}))
+    await server.submit("b", OK)
+    await server.recorder.until("a", "Progress")
+    server.dispatcher.interrupt("a")
+    time.sleep(0.5)  # noqa: ASYNC251 - the end of `a` arrives, and nobody has read it yet
+    server.dispatcher.interrupt("a")
+    await server.recorder.until("b")
+    jobs = [await server.store.get(job_id) for job_id in "ab"]
+    assert [job.state for job in jobs] == [State.cancelled, State.succeeded]
+    assert [job.worker_deaths for job in jobs] == [0, 0]

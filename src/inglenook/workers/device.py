@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import psutil
@@ -81,6 +82,14 @@ class _Channel(asyncio.Protocol):
             self._end.close()
 
 
+@dataclass(frozen=True, slots=True)
+class _Kill:
+    """Why a process was ended by force, and for which request (None: it ran nothing)."""
+
+    death: Death
+    request: Request | None
+
+
 class DeviceWorker:
     """A device process, kept alive until `close`."""
 
@@ -110,7 +119,9 @@ class DeviceWorker:
         self._process: asyncio.subprocess.Process | None = None
         self._request: Request | None = None
         self._interrupted = False
-        self._kill_cause: tuple[Cause, str] | None = None
+        self._killed: _Kill | None = None
+        """The order to end the present process. Once it is given, the process takes no other job."""
+        self._has_been_ready = False
         self._timers: list[asyncio.TimerHandle] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._failed_starts = 0
@@ -173,7 +184,8 @@ class DeviceWorker:
         self.state = WorkerState.STARTING
         self._process = process
         self.pid = process.pid
-        self._kill_cause = None
+        self._killed = None
+        self._has_been_ready = False
         self._channel = channel
         channel.send(Configure(self._settings_json, self._device))
         self._own(self._read_log(process))
@@ -181,7 +193,12 @@ class DeviceWorker:
     def _own(self, coroutine: Any) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._task_ended)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a task of device process %s failed", self.name, exc_info=error)
 
     async def _read_log(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
@@ -219,13 +236,16 @@ class DeviceWorker:
                     self._request = None
                     self._interrupted = False
                     self._drop_timers()
-                    self.state = WorkerState.READY
+                    self.state = WorkerState.READY if self._killed is None else WorkerState.STARTING
                 self._listener.worker_events(self, job_id, attempt, events)
             case Ready():
                 self.documents = message.documents
                 self.devices = message.devices
                 self.versions = message.versions
+                if self._killed is not None:
+                    return
                 self.state = WorkerState.READY
+                self._has_been_ready = True
                 self._failed_starts = 0
                 logger.info("device process %s is ready after %.1f s", self.name, message.import_seconds)
                 self._listener.worker_ready(self)
@@ -241,7 +261,6 @@ class DeviceWorker:
     async def _bury(self) -> None:
         """Find out how the process ended, tell the listener, start another."""
         process, request = self._process, self._request
-        was_ready = self.state in (WorkerState.READY, WorkerState.BUSY)
         self.state = WorkerState.STARTING
         self._request = None
         self._interrupted = False
@@ -251,18 +270,35 @@ class DeviceWorker:
         try:
             code = await asyncio.wait_for(process.wait(), 2)
         except TimeoutError:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
             code = await process.wait()
-        death = self._death(code)
+        self.pid = None
+        death = self._death(code, request)
         logger.warning("device process %s ended: %s", self.name, death.reason)
-        self._listener.worker_died(self, request.job_id if request else None, request.attempt if request else 0, death)
-        self._failed_starts = 0 if was_ready else self._failed_starts + 1
-        await asyncio.sleep(_RESTART_DELAYS_S[min(self._failed_starts, len(_RESTART_DELAYS_S) - 1)])
-        await self._spawn()
+        try:
+            self._listener.worker_died(
+                self, request.job_id if request else None, request.attempt if request else 0, death
+            )
+        except Exception:  # whatever the listener makes of it, jobs to come need a process
+            logger.exception("the end of device process %s could not be told", self.name)
+        self._failed_starts = 0 if self._has_been_ready else self._failed_starts + 1
+        await self._replace()
 
-    def _death(self, code: int) -> Death:
-        if self._kill_cause is not None:
-            return Death(*self._kill_cause)
+    async def _replace(self) -> None:
+        """Start another process, again and again while the system has no room for one."""
+        while True:
+            await asyncio.sleep(_RESTART_DELAYS_S[min(self._failed_starts, len(_RESTART_DELAYS_S) - 1)])
+            try:
+                return await self._spawn()
+            except Exception as error:  # no descriptors, no memory, no threads, an interpreter that is being replaced
+                self._failed_starts += 1
+                logger.error("device process %s could not be started and is tried again: %r", self.name, error)
+
+    def _death(self, code: int, request: Request | None) -> Death:
+        killed = self._killed
+        if killed is not None and (request is None or request is killed.request):
+            return killed.death
         if code < 0:
             with contextlib.suppress(ValueError):
                 return Death(Cause.CRASH, f"killed by signal {-code} ({signal.Signals(-code).name})")
@@ -310,7 +346,9 @@ class DeviceWorker:
 
     def _kill(self, cause: Cause, reason: str) -> None:
         if self._process is not None and self._process.returncode is None:
-            self._kill_cause = self._kill_cause or (cause, reason)
+            self._killed = self._killed or _Kill(Death(cause, reason), self._request)
+            if self.state is WorkerState.READY:
+                self.state = WorkerState.STARTING
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
 
