@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from inglenook.engine import failure
+from inglenook.engine.events import Failed
 from inglenook.engine.failure import cut_path, exception_message, exception_name, exception_traceback, is_out_of_memory
 from inglenook.errors import NodeError
-from tests.engine.toys import basic, node
+from tests.engine.toys import Toys, basic, node
 
 
 @pytest.mark.parametrize(
@@ -70,3 +72,31 @@ def test_deep_traceback_is_cut_in_the_middle() -> None:
     lines = exception_traceback(caught.value)
     assert len(lines) == 100
     assert "bottom" in lines[-1]
+
+
+def test_a_failure_repeats_no_secrets_and_no_hidden_inputs() -> None:
+    toys = Toys()
+    token = "token-of-some-length"
+
+    def call(text: str, **hidden: Any) -> None:
+        raise ValueError(f"{hidden['auth']} was refused for {text}, as was {hidden['key']} " + "x" * 10_000)
+
+    kinds = {"auth": "AUTH_TOKEN_COMFY_ORG", "key": "API_KEY_COMFY_ORG", "graph": "PROMPT", "info": "EXTRA_PNGINFO"}
+    toys.add("Token", lambda auth: (f"Bearer {auth}",), hidden={"auth": kinds["auth"]}, output=["STRING"])
+    toys.add("Call", call, required={"text": "STRING"}, hidden=kinds, output_node=True)
+    extra_data = {"auth_token_comfy_org": token, "api_key_comfy_org": f"{token}-and-more", "extra_pnginfo": {"a": 1}}
+    end = toys.run({"1": node("Token"), "2": node("Call", text=["1", 0])}, extra_data=extra_data).end
+    assert isinstance(end, Failed)
+    assert end.message.startswith("[secret] was refused for Bearer [secret], as was [secret] x")
+    assert end.inputs == {"text": ["Bearer [secret]"]}
+    assert token not in repr(end)
+
+
+def test_a_text_too_short_for_a_secret_stays() -> None:
+    def fail(text: str) -> None:
+        raise ValueError(f"no {text}")
+
+    toys = Toys()
+    toys.add("Fail", fail, required={"text": "STRING"}, output_node=True)
+    end = toys.run({"1": node("Fail", text="cat")}, extra_data={"api_key": "cat", "api_key_comfy_org": 5}).end
+    assert end.message == "no cat\n"

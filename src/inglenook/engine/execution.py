@@ -44,6 +44,7 @@ from inglenook.engine.node_class import NodeClass, NodeClasses
 from inglenook.engine.node_inputs import InputReader, NodeInputs, lazy_arguments, node_arguments, slot_values
 from inglenook.engine.returns import Returned, blocked, read_returned
 from inglenook.engine.schedule import Schedule
+from inglenook.engine.secrets import secret_values
 from inglenook.engine.validators import ValidatorRefused, answer, call_for, refusal
 from inglenook.engine.values import well_formed
 from inglenook.errors import NodeError
@@ -91,6 +92,7 @@ class Execution:
         self.services = services
         self.classes = services.classes
         self.async_calls = services.async_calls
+        self.secrets = secret_values(job.extra_data)
         self.emit = emit
         self.is_interrupted = is_interrupted
         self.graph = DynamicGraph(job.graph)
@@ -196,7 +198,8 @@ class Execution:
                 for arguments in calls(inputs.values, is_input_list=node_class.is_input_list)
             ]
         except Exception as error:
-            logger.warning("change detection of node %s (%s) failed: %s", node.id, node.class_type, error)
+            message = exception_message(error, self.secrets).rstrip()
+            logger.warning("change detection of node %s (%s) failed: %s", node.id, node.class_type, message)
             return NEVER
         return changed_value(values)
 
@@ -459,10 +462,10 @@ class Execution:
         failed = Failed(
             node_id=node_id,
             class_type=class_type,
-            message=exception_message(error),
+            message=exception_message(error, self.secrets),
             exception_type=exception_name(error),
-            traceback=exception_traceback(error),
-            inputs=input_summary(self.current_inputs.values),
+            traceback=exception_traceback(error, self.secrets),
+            inputs=input_summary(self.current_inputs.values, self.current_inputs.hidden, self.secrets),
             executed=list(self.executed),
             current_outputs=list(dict.fromkeys([*self.hits, *self.executed])),
             outputs=self.outputs,

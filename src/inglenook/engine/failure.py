@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from inglenook.engine.secrets import redact
 from inglenook.engine.values import summary, well_formed
 
 _MESSAGE_LIMIT = 10_000
@@ -30,12 +31,13 @@ def exception_name(error: BaseException) -> str:
     return well_formed(name)
 
 
-def exception_message(error: BaseException) -> str:
-    """The exception's text, ending in a newline, with a hint when memory ran out."""
+def exception_message(error: BaseException, secrets: Sequence[str] = ()) -> str:
+    """The exception's text without secrets, ending in a newline, with a hint when memory ran out."""
     try:
         text = str(error)
     except Exception:
         text = "(the exception has no readable text)"
+    text = redact(text, secrets)
     if len(text) > _MESSAGE_LIMIT:
         text = f"{text[:_MESSAGE_LIMIT]}... ({len(text)} characters)"
     hint = f"\n{OUT_OF_MEMORY_HINT}\n" if is_out_of_memory(error) else "\n"
@@ -59,8 +61,8 @@ def forget(error: BaseException) -> None:
         following = following.__context__
 
 
-def exception_traceback(error: BaseException) -> list[str]:
-    """The frames from the node's own code on, paths cut to the package or pack."""
+def exception_traceback(error: BaseException, secrets: Sequence[str] = ()) -> list[str]:
+    """The frames from the node's own code on, paths cut to the package or pack, without secrets."""
     frames = list(traceback.extract_tb(error.__traceback__))
     own = [index for index, frame in enumerate(frames) if PurePath(frame.filename).parent == _ENGINE]
     start = 0
@@ -69,7 +71,7 @@ def exception_traceback(error: BaseException) -> list[str]:
     frames = frames[start:]
     if len(frames) > _FRAME_LIMIT:
         frames = frames[: _FRAME_LIMIT // 2] + frames[-_FRAME_LIMIT // 2 :]
-    return [well_formed(_line(frame)) for frame in frames]
+    return [well_formed(redact(_line(frame), secrets)) for frame in frames]
 
 
 def _line(frame: traceback.FrameSummary) -> str:
@@ -91,6 +93,20 @@ def cut_path(filename: str) -> str:
     return path.name
 
 
-def input_summary(inputs: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
-    """The inputs of a failed node for `current_inputs`: scalars, and short texts of everything else."""
-    return {name: [summary(value) for value in values[:_VALUES_LIMIT]] for name, values in inputs.items()}
+def input_summary(
+    inputs: Mapping[str, Sequence[Any]], hidden: Collection[str] = (), secrets: Sequence[str] = ()
+) -> dict[str, list[Any]]:
+    """The inputs of a failed node for `current_inputs`: scalars, and short texts of everything else.
+
+    Hidden inputs are left out: they are the whole workflow, or tokens.
+    """
+    return {
+        name: [_summary(value, secrets) for value in values[:_VALUES_LIMIT]]
+        for name, values in inputs.items()
+        if name not in hidden
+    }
+
+
+def _summary(value: Any, secrets: Sequence[str]) -> Any:
+    told = summary(redact(value, secrets) if isinstance(value, str) else value)  # before a long text is cut
+    return redact(told, secrets) if isinstance(told, str) else told

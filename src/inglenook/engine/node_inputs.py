@@ -22,6 +22,8 @@ class NodeInputs:
     values: Values
     missing: frozenset[str] = frozenset()
     """Links whose source has not run; their value is None."""
+    hidden: frozenset[str] = frozenset()
+    """Names of values that the engine gave: the workflow, ids, tokens."""
 
 
 def slot_values(link: Link, result: NodeResult) -> list[Any]:
@@ -66,6 +68,7 @@ class InputReader:
                     values[name] = slot_values(value, result)
         if node_class.hidden:
             self._add_hidden(values, node, node_class)
+            return NodeInputs(values, frozenset(missing), frozenset(name for name, _ in node_class.hidden))
         return NodeInputs(values, frozenset(missing)) if missing else NodeInputs(values)
 
     def read_constants(self, node: Node, node_class: NodeClass) -> NodeInputs:
