@@ -1,6 +1,8 @@
 """What the server says of itself, and how it answers paths and methods that it does not have."""
 
 import gzip
+import os
+import sys
 
 import httpx
 import pytest
@@ -52,6 +54,19 @@ def test_object_info_lists_new_input_files(live):
     assert live.get("/object_info").headers["etag"] != before
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux only")
+def test_object_info_leaves_out_a_file_whose_name_is_not_utf8(live):
+    bad = os.fsencode(live.base / "input") + b"/caf\xe9.png"
+    with open(bad, "wb"):
+        pass
+    try:
+        reply = live.get("/object_info")
+        assert reply.status_code == 200
+        assert b"caf" not in reply.content
+    finally:
+        os.remove(bad)  # noqa: PTH107 - a name in bytes
+
+
 def test_one_class_is_shown_and_an_unknown_one_is_empty(live):
     assert list(live.get("/object_info/KSampler").json()) == ["KSampler"]
     assert "engine" not in live.get("/object_info/LoadImage").json()["LoadImage"]
@@ -81,6 +96,13 @@ def test_the_openapi_page_is_there(live):
 def test_head_answers_as_get_without_a_body(live, path):
     reply = httpx.head(live.url + path)
     assert (reply.status_code, reply.content) == (200, b"")
+
+
+@pytest.mark.parametrize("host", ["x.localhost", "localhost.", "0.0.0.0"])
+def test_foreign_pages_are_refused_under_other_names_of_this_machine(live, host):
+    headers = {"host": f"{host}:{live.port}", "origin": "http://evil.example"}
+    assert live.get("/queue", headers=headers).status_code == 403
+    assert live.get("/queue", headers={"host": headers["host"]}).status_code == 200
 
 
 def test_options_is_answered_anywhere(live):
