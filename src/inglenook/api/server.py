@@ -18,6 +18,7 @@ from inglenook.api.services import open_services
 from inglenook.api.websocket_protocol import BatchingProtocol
 from inglenook.errors import SettingsError
 from inglenook.settings import Settings
+from inglenook.workers.descriptors import raise_descriptor_limit
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ def serve(settings: Settings, on_ready: Callable[[str], None] = lambda url: None
     Raises SettingsError when an address is taken, JobStoreError or DataFolderLocked when the data folder
     cannot be used.
     """
+    raise_descriptor_limit()
     listeners = bind(settings)
     # uvloop, where it is installed
     factory = uvicorn.Config(lambda: None, log_config=None).get_loop_factory()

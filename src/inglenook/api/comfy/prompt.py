@@ -23,13 +23,13 @@ from inglenook.api.bodies import json_body
 from inglenook.api.deps import Services, services
 from inglenook.api.errors import ApiError, JSONResponse, as_response
 from inglenook.engine.graph import Graph, GraphError
+from inglenook.engine.secrets import SECRET_KEYS
 from inglenook.engine.validation import validate
 from inglenook.errors import InglenookError
 from inglenook.jobs import Conflict, Existing, Job, JobId
 
 router = APIRouter(tags=["comfy"])
 
-SECRET_KEYS = ("auth_token_comfy_org", "api_key_comfy_org", "api_key")
 _CATALOG_WAIT_S = 60.0
 _LARGE_GRAPH = 300
 """Nodes from which on validation leaves the event loop."""
