@@ -30,7 +30,8 @@ def outputs_in_history(server, ids):
 
 
 def worker_pid(server):
-    return server.get("/api/health").json()["workers"][0]["pid"]
+    """The pid of the device process; between two of them there is none."""
+    return server.until(lambda: server.get("/api/health").json()["workers"][0]["pid"])
 
 
 def test_a_server_killed_at_work_ends_every_accepted_job_once_and_in_order(server):
