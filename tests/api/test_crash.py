@@ -24,9 +24,17 @@ def saved_files(server):
 
 
 def outputs_in_history(server, ids):
-    entries = [server.wait(job_id) for job_id in ids]
-    assert [entry["status"]["status_str"] for entry in entries] == ["success"] * len(ids)
-    return sorted(image["filename"] for entry in entries for image in entry["outputs"]["2"]["images"])
+    """The files that all finished jobs name, once these and all others have ended with success.
+
+    A job can be accepted although its client never heard so, when the server died before the reply.
+    """
+    for job_id in ids:
+        server.wait(job_id)
+    server.until(lambda: server.get("/prompt").json()["exec_info"]["queue_remaining"] == 0)
+    entries = server.get("/history").json()
+    assert {entry["status"]["status_str"] for entry in entries.values()} == {"success"}
+    images = [image for entry in entries.values() for output in entry["outputs"].values() for image in output["images"]]
+    return sorted(image["filename"] for image in images if image["type"] == "output")
 
 
 def worker_pid(server):
