@@ -8,9 +8,7 @@ InglenookError
 |- MediaError             an input or output file
 |  |- UnsafePath          a path that leaves its folder
 |  `- DiskFull            no space left for a file
-|- NodeError              a node was given something that it cannot use
-`- WorkerError            the process that runs graphs
-   `- WorkerDied
+`- NodeError              a node was given something that it cannot use
 """
 
 
@@ -48,17 +46,3 @@ class DiskFull(MediaError):
 
 class NodeError(InglenookError):
     """Inputs that a node cannot work with; the message says which and what to do."""
-
-
-class WorkerError(InglenookError):
-    """A process that runs graphs failed as a whole."""
-
-
-class WorkerDied(WorkerError):
-    """A device process ended while it was needed."""
-
-    def __init__(self, worker: str, exit_code: int | None, reason: str) -> None:
-        super().__init__(f"device process {worker} ended: {reason}")
-        self.worker = worker
-        self.exit_code = exit_code
-        self.reason = reason

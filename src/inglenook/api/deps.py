@@ -1,4 +1,4 @@
-"""How routes reach the objects that the lifespan built."""
+"""How routes reach the objects that `services.py` built."""
 
 from __future__ import annotations
 
@@ -44,5 +44,4 @@ def folders(connection: HTTPConnection) -> Folders:
 
 
 CurrentServices = Annotated[Services, Depends(services)]
-CurrentSettings = Annotated[Settings, Depends(settings)]
 CurrentFolders = Annotated[Folders, Depends(folders)]

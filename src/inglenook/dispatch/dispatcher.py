@@ -177,11 +177,6 @@ class Dispatcher(WorkerListener):
         """Pending and running jobs."""
         return len(self._waiting) + len(self._running)
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether jobs are taken and a worker could run them."""
-        return not self._is_closing and any(worker.documents is not None for worker in self.workers)
-
     def waiting(self) -> list[Run]:
         """Pending runs, in the order in which they will be taken."""
         return list(self._waiting)

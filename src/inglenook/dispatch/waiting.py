@@ -43,11 +43,6 @@ class WaitingRuns:
         key = self._key_of.get(job_id)
         return None if key is None else self._runs[key]
 
-    def position(self, job_id: str) -> int | None:
-        """How many runs go before this one."""
-        key = self._key_of.get(job_id)
-        return None if key is None else bisect.bisect_left(self._keys, key)
-
     def __iter__(self) -> Iterator[Run]:
         return (self._runs[key] for key in self._keys)
 

@@ -45,7 +45,6 @@ class Socket:
         self.is_editor = False
         """It has sent feature flags: it gets ComfyUI's addressing exactly."""
         self.wants_described_previews = False
-        self.wants_logs = False
         self._websocket = websocket
         self._waiting: deque[Outgoing] = deque()
         self._bytes = 0
@@ -168,12 +167,6 @@ class SocketHub:
         for_everyone = [item for item in items if item.scope is Scope.EVERYONE]
         for socket in targets:
             socket.put(items if socket.hears_everything else for_everyone)
-
-    def broadcast(self, kind: str, data: Any) -> None:
-        """Send a message to every socket."""
-        item = Outgoing(message(kind, data))
-        for socket in self._sockets:
-            socket.put([item])
 
     # -- clients -----------------------------------------------------------------------------------------------------
 
