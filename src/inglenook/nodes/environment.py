@@ -29,11 +29,22 @@ class Environment:
 
 
 _environment: ContextVar[Environment] = ContextVar("inglenook_environment")
+_of_process: list[Environment] = []
 
 
 def environment() -> Environment:
     """The current environment; LookupError outside a device process."""
-    return _environment.get()
+    current = _environment.get(None)
+    if current is None:
+        if not _of_process:
+            raise LookupError("there is no environment: this is no device process")
+        current = _of_process[-1]
+    return current
+
+
+def install(environment: Environment) -> None:
+    """Make `environment` that of the whole process: threads that a node pack starts inherit no context."""
+    _of_process[:] = [environment]
 
 
 @contextmanager

@@ -12,6 +12,9 @@ from typing import Any
 import msgspec
 
 from inglenook.engine.events import AnyEvent
+from inglenook.engine.replacement import NodeReplacement
+from inglenook.engine.validators import ValidatorCall
+from inglenook.packs.report import PackReport
 
 _LENGTH = struct.Struct(">I")
 MAX_FRAME_BYTES = 1 << 30
@@ -27,6 +30,8 @@ class Configure(Message, frozen=True, tag=True):
     settings: bytes
     device: str
     """`auto`, `cpu`, `cuda:0`, ..."""
+    skipped_packs: dict[str, str] = {}
+    """Node packs that are not imported, with the reason: an earlier process died of them."""
 
 
 class Execute(Message, frozen=True, tag=True):
@@ -39,6 +44,8 @@ class Execute(Message, frozen=True, tag=True):
     outputs: list[str]
     """Node ids to execute."""
     extra_data: dict[str, Any]
+    ask_validators: bool = False
+    """Ask the classes' own validators first: they could not be asked when the job was accepted."""
 
 
 class Interrupt(Message, frozen=True, tag=True):
@@ -66,6 +73,14 @@ class Device(msgspec.Struct, frozen=True):
     torch_vram_free: int
 
 
+class ModelFolderAdded(msgspec.Struct, frozen=True):
+    """A model folder as a node pack registered it."""
+
+    name: str
+    paths: list[str]
+    extensions: list[str]
+
+
 class Ready(Message, frozen=True, tag=True):
     """The process can run graphs."""
 
@@ -75,6 +90,62 @@ class Ready(Message, frozen=True, tag=True):
     devices: list[Device]
     versions: dict[str, str]
     import_seconds: float
+    packs: list[PackReport] = []
+    replacements: list[NodeReplacement] = []
+    """Node classes that packs replace by others."""
+    model_folders: list[ModelFolderAdded] = []
+    routes_at: str | None = None
+    """Path of the Unix socket where the routes of packs are served over HTTP; None when there are none."""
+    rewrites_prompts: bool = False
+    """Whether packs want to see the body of `POST /prompt` before it is used."""
+
+
+class Importing(Message, frozen=True, tag=True):
+    """A node pack is being imported: if the process dies now, it is to blame."""
+
+    pack: str
+
+
+class Notice(Message, frozen=True, tag=True):
+    """A message of a node pack outside a run: any event name, to one socket or (None) all."""
+
+    name: str
+    data: Any
+    client_id: str | None = None
+
+
+class AskValidators(msgspec.Struct, frozen=True, tag=True):
+    """Ask the validators of node classes; the answer is `dict[node id, ValidatorAnswer]`."""
+
+    calls: list[ValidatorCall]
+
+
+class DescribeClasses(msgspec.Struct, frozen=True, tag=True):
+    """Describe the node classes of packs anew, since their lists of choices may have changed; the answer is
+    `dict[class, interface document]` of those that differ from what was told last."""
+
+
+class RewritePrompt(msgspec.Struct, frozen=True, tag=True):
+    """Show packs the JSON body of a `POST /prompt`; the answer is the body to use."""
+
+    body: bytes
+
+
+Question = AskValidators | DescribeClasses | RewritePrompt
+
+
+class Ask(Message, frozen=True, tag=True):
+    """A question that is answered beside the run, by an Answer with the same number."""
+
+    number: int
+    question: Question
+
+
+class Answer(Message, frozen=True, tag=True):
+    """What `Ask` asked for, as msgpack; None when it could not be answered."""
+
+    number: int
+    body: bytes | None
 
 
 class Events(Message, frozen=True, tag=True):
@@ -91,8 +162,8 @@ class Stats(Message, frozen=True, tag=True):
     devices: list[Device]
 
 
-Down = Configure | Execute | Interrupt | Free
-Up = Ready | Events | Stats
+Down = Configure | Execute | Interrupt | Free | Ask
+Up = Ready | Events | Stats | Importing | Notice | Answer
 
 _encoder = msgspec.msgpack.Encoder()
 _down_decoder: msgspec.msgpack.Decoder[Down] = msgspec.msgpack.Decoder(Down)
