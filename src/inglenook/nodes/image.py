@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from inglenook.engine import context
 from inglenook.media import pixels, png
 from inglenook.media.folders import FileKind
 from inglenook.media.metadata import workflow_text
-from inglenook.media.naming import temporary_prefix, write_output
+from inglenook.media.naming import FileRef, temporary_prefix, write_output
 from inglenook.nodes.environment import environment
 from inglenook.nodes.registry import node
 from inglenook.nodes.resampling import to_numpy
@@ -70,18 +70,23 @@ def preview_image(images: Iterable[Tensor], prompt: Any = None, extra_pnginfo: A
 def _save(
     images: Iterable[Tensor], kind: FileKind, prefix: str, level: int, prompt: Any, extra_pnginfo: Any
 ) -> dict[str, Any]:
-    """Write each picture as PNG with the workflow inside; return the ui data that names the files."""
     text = workflow_text(prompt, extra_pnginfo) if environment().save_metadata else {}
+    return {"ui": {"images": [file.as_json() for file in save_pictures(images, kind, prefix, text, level)]}}
+
+
+def save_pictures(
+    images: Iterable[Tensor], kind: FileKind, prefix: str, text: Mapping[str, str], level: int = _SAVE_LEVEL
+) -> list[FileRef]:
+    """Write each picture [height, width, channels], 0..1, as PNG with `text` inside."""
     files = []
     for number, image in enumerate(images):
         context.check_interrupted()
         height, width = image.shape[:2]
         data = png.encode(pixels.quantize(to_numpy(image)), level=level, text=text)
-        file = write_output(
-            environment().folders, kind, prefix, "png", data, width=width, height=height, batch_number=number
-        )
-        files.append(file.as_json())
-    return {"ui": {"images": files}}
+        folders = environment().folders
+        file = write_output(folders, kind, prefix, "png", data, width=width, height=height, batch_number=number)
+        files.append(file)
+    return files
 
 
 @node("SaveImageWebsocket")
