@@ -14,7 +14,7 @@ from inglenook.errors import MediaError
 from inglenook.media.metadata import exif
 
 Frames = Sequence[NDArray[np.uint8]]
-"""Each [height, width, 3 or 4], all of one size."""
+"""Each [height, width, 1, 3 or 4 channels], all of one size."""
 
 WEBP_METHODS: Mapping[str, int] = {"default": 4, "fastest": 0, "slowest": 6}
 """Names of how much time the encoder takes."""
@@ -49,7 +49,7 @@ def _encode(frames: Frames, form: str, frames_per_second: float, **options: obje
         raise MediaError("there is no frame to save")
     if not frames_per_second > 0:
         raise MediaError(f"{frames_per_second} frames per second: the rate must be above 0")
-    first, *others = [Image.fromarray(frame) for frame in frames]
+    first, *others = [Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame) for frame in frames]
     buffer = io.BytesIO()
     duration = max(round(1000.0 / frames_per_second), 1)
     first.save(buffer, form, save_all=True, append_images=others, duration=duration, **options)

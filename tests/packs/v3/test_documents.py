@@ -324,6 +324,11 @@ def test_dynamic_inputs_are_declared_as_the_editor_and_the_engine_read_them() ->
     assert info["output_matchtypes"] == ["T", None]
 
 
+def test_a_schema_may_say_none_where_it_has_nothing() -> None:
+    schema = io.Schema("X", inputs=None, outputs=None, hidden=None)  # type: ignore[arg-type]
+    assert document(schema)["input"] == {"required": {}}
+
+
 def test_validator_is_described_by_its_signature() -> None:
     schema = io.Schema("X", inputs=[io.Int.Input("a"), io.Int.Input("b")])
     assert "has_validator" not in document(schema)["engine"]
@@ -431,6 +436,8 @@ def test_code_outside_the_engine_can_call_a_class_by_its_function() -> None:
         (io.Schema("X", outputs=[io.Int.Output("o"), io.Int.Output("o")]), "outputs share 'o'"),
         (io.Schema("X", inputs=[io.Image]), "is no input"),
         (io.Schema("X", outputs=[io.Image]), "is no output"),
+        (io.Schema("X", hidden=["PROMPT"]), "'PROMPT' is no hidden input"),  # type: ignore[list-item]
+        (io.Schema("X", loop_boundary="start"), "loop_boundary='start' is not supported"),
         (
             io.Schema("X", inputs=[io.Autogrow.Input("g", io.Autogrow.TemplatePrefix(io.Int.Input("i"), "i", 5, 2))]),
             "'g': a growing input has",
@@ -486,4 +493,4 @@ def test_a_class_without_schema_or_execute_or_base_class_is_an_error() -> None:
 
 def test_a_name_that_is_not_there_is_an_error_that_names_it() -> None:
     with pytest.raises(AttributeError, match=r"comfy_api.latest.io.*'Hologram'"):
-        io.Hologram  # type: ignore[attr-defined]  # noqa: B018
+        io.Hologram  # noqa: B018

@@ -73,10 +73,19 @@ class Schema:
     has_intermediate_output: bool = False
     loop_boundary: str | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("inputs", "outputs", "hidden", "search_aliases"):  # some packs write None
+            setattr(self, name, list(getattr(self, name) or ()))
+
     def validate(self) -> None:
         """Raise SchemaError when the declaration cannot be used."""
         if not isinstance(self.node_id, str) or not self.node_id:
             raise SchemaError(f"the schema has no node_id: {self.node_id!r}")
+        if self.loop_boundary is not None:
+            raise SchemaError(f"node {self.node_id}: loop_boundary={self.loop_boundary!r} is not supported")
+        for kind in self.hidden:
+            if not isinstance(kind, Hidden):
+                raise SchemaError(f"node {self.node_id}: {kind!r} is no hidden input; use io.Hidden")
         self._check_group(self.inputs, "inputs")
         for output in self.outputs:
             if not isinstance(output, Output):
