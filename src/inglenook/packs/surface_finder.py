@@ -1,7 +1,7 @@
 """Makes the modules of `surface/` importable under the names that packs use (`folder_paths`, `comfy.utils`).
 
-A finder in front of `sys.meta_path` owns these names altogether: a module below them that is missing here is an error that
-says so, never a file of a ComfyUI checkout that happens to lie on the path.
+A finder in front of `sys.meta_path` owns these names altogether: a module below them that is missing here is an error
+that says so, never a file of a ComfyUI checkout that happens to lie on the path.
 """
 
 from __future__ import annotations
