@@ -10,13 +10,13 @@ from starlette.websockets import WebSocket
 from inglenook import __version__
 from inglenook.api import errors
 from inglenook.api.boundary import Boundary
-from inglenook.api.comfy import files, models, prompt, queue, system
+from inglenook.api.comfy import extensions, files, models, prompt, queue, system
 from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.hot import HotRoutes
 from inglenook.api.pack_routes import PackRoutes
 
-_ROUTERS = (prompt.router, queue.router, system.router, files.router, models.router)
+_ROUTERS = (prompt.router, queue.router, system.router, files.router, models.router, extensions.router)
 
 
 def create_app(services: Services) -> ASGIApp:
