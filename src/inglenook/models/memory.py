@@ -62,6 +62,27 @@ class ModelStore:
             self._make_room(None)
         self._release()
 
+    def make_room(self, size_bytes: int) -> None:
+        """Drop networks that are not in use, the least recently used first, until `size_bytes` more fit."""
+        with self._lock:
+            self._make_room(size_bytes)
+        self._release()
+
+    def drop(self, identity: Hashable) -> bool:
+        """Drop one network, unless it is in use; returns whether it is gone now."""
+        with self._lock:
+            entry = self._loaded.get(identity)
+            if entry is not None and entry.users:
+                return False
+            self._loaded.pop(identity, None)
+        self._release()
+        return True
+
+    def loaded(self) -> dict[Hashable, nn.Module]:
+        """The networks on the device by their identity, most recently used last."""
+        with self._lock:
+            return {identity: entry.module for identity, entry in self._loaded.items()}
+
     @property
     def used_bytes(self) -> int:
         """Bytes that the loaded networks take."""

@@ -98,6 +98,7 @@ def _devices(server: Services, total: int, free: int) -> list[dict[str, Any]]:
 @router.get("/object_info", summary="Every node class")
 async def get_object_info(request: Request) -> Response:
     """Return the interface of every node class; answers If-None-Match with 304 and gzip where it is accepted."""
+    await services(request).questions.refresh()
     info = await asyncio.to_thread(services(request).catalogs.object_info)
     headers = {"etag": info.etag, "cache-control": "no-cache", "vary": "accept-encoding"}
     if info.etag in request.headers.get("if-none-match", ""):
@@ -110,6 +111,7 @@ async def get_object_info(request: Request) -> Response:
 @router.get("/object_info/{class_type:path}", summary="One node class")
 async def get_object_info_entry(request: Request) -> Response:
     """Return `{class: interface}`, `{}` for an unknown class."""
+    await services(request).questions.refresh()
     catalog = services(request).catalogs.current
     class_type = request.path_params["class_type"]
     return JSONResponse(orjson.dumps(await asyncio.to_thread(catalog.object_info, class_type)))
