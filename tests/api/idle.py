@@ -42,16 +42,23 @@ class Idle:
 
 
 @asynccontextmanager
-async def idle_server(folder, **settings):
+async def idle_services(folder, worker=None, **settings):
+    """What a server is made of, its one worker given or one that never gets ready."""
     settings = Settings(base_directory=folder, **settings)
     folders = Folders.from_settings(settings)
     async with JobStore.open(sqlite_url(folder / "jobs.sqlite")) as store:
-        dispatcher = Dispatcher(store, Bus(), [NeverReady()])
+        dispatcher = Dispatcher(store, Bus(), [worker or NeverReady()])
         catalogs = Catalogs(folders, folder / "catalog.json")
         questions = PackQuestions(lambda: dispatcher.workers, catalogs)
-        services = Services(settings, store, folders, catalogs, dispatcher, questions, SocketHub(dispatcher, store, {}))
+        hub = SocketHub(dispatcher, store, {})
         await dispatcher.start()
+        yield Services(settings, store, folders, catalogs, dispatcher, questions, hub)
+        await dispatcher.close(0)
+
+
+@asynccontextmanager
+async def idle_server(folder, worker=None, **settings):
+    async with idle_services(folder, worker, **settings) as services:
         transport = httpx.ASGITransport(create_app(services))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
             yield Idle(services, http)
-        await dispatcher.close(0)

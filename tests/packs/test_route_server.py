@@ -13,6 +13,7 @@ from aiohttp import web
 
 from inglenook.packs import route_server
 from inglenook.packs.prompt_server import PromptServer
+from inglenook.packs.route_names import UNMATCHED
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_class_views_and_static_folders_are_served(serve, tmp_path):
     for path in ("/acme/files/a.txt", "/api/acme/files/a.txt", "/acme/own/a.txt"):
         assert client.get(path).text == "text"
     missing = client.get("/acme/files/b.txt")
-    assert (missing.status_code, route_server.UNMATCHED in missing.headers) == (404, False)
+    assert (missing.status_code, UNMATCHED in missing.headers) == (404, False)
 
 
 def test_the_socket_is_private(serve):
@@ -100,10 +101,10 @@ def test_answers_of_the_router_are_marked_and_those_of_routes_are_not(serve):
     server.routes.get("/acme/gone")(gone)
     client = serve(server)
     nothing, wrong_method, own = client.get("/nope"), client.post("/acme/gone"), client.get("/acme/gone")
-    assert (nothing.status_code, nothing.headers[route_server.UNMATCHED]) == (404, "1")
-    assert (wrong_method.status_code, wrong_method.headers[route_server.UNMATCHED]) == (405, "1")
+    assert (nothing.status_code, nothing.headers[UNMATCHED]) == (404, "1")
+    assert (wrong_method.status_code, wrong_method.headers[UNMATCHED]) == (405, "1")
     assert wrong_method.headers["allow"] == "GET,HEAD"
-    assert (own.status_code, own.text, route_server.UNMATCHED in own.headers) == (404, "no such picture", False)
+    assert (own.status_code, own.text, UNMATCHED in own.headers) == (404, "no such picture", False)
 
 
 @pytest.mark.parametrize("error", [ValueError("/secret/path"), SystemExit(3), KeyboardInterrupt(), TimeoutError()])

@@ -21,11 +21,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from inglenook.packs.prompt_server import PromptServer
+from inglenook.packs.route_names import UNMATCHED
 
 logger = logging.getLogger(__name__)
-
-UNMATCHED = "X-Inglenook-Unmatched"
-"""Header of an answer that no route gave: the API process then answers in its own words."""
 
 _PREFIX = "inglenook-routes-"
 _SOCKET = "http"
@@ -116,7 +114,7 @@ async def _start(app: web.Application) -> str:
     folder = _make_folder()
     path = str(folder / _SOCKET)
     try:
-        await web.UnixSite(runner, path).start()
+        await web.UnixSite(runner, path, backlog=1024).start()
     except BaseException:
         await runner.cleanup()
         shutil.rmtree(folder, ignore_errors=True)

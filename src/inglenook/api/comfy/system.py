@@ -1,4 +1,4 @@
-"""`/system_stats`, `/object_info`, `/features`, `/extensions`: what this server is and has."""
+"""`/system_stats`, `/object_info`, `/features`: what this server is and has."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from inglenook import __version__
+from inglenook.api.comfy import extensions
 from inglenook.api.deps import Services, services
 from inglenook.api.errors import JSONResponse
+from inglenook.packs.report import PackReport
 from inglenook.settings import Settings
 
 router = APIRouter(tags=["comfy"])
@@ -33,11 +35,6 @@ def features(settings: Settings) -> dict[str, Any]:
 @router.get("/features", summary="Feature flags of the server")
 async def get_features(request: Request) -> Response:
     return JSONResponse(features(services(request).settings))
-
-
-@router.get("/extensions", summary="Scripts that extend the editor")
-async def get_extensions() -> Response:
-    return JSONResponse([])
 
 
 @router.get("/system_stats", summary="Versions, memory and devices")
@@ -57,8 +54,19 @@ async def get_system_stats(request: Request) -> Response:
         "pytorch_version": versions.get("torch", _installed_torch()),
         "embedded_python": False,
         "argv": ["inglenook"],
+        "custom_nodes": [_summary(report) for report in extensions.reports(request)],
     }
     return JSONResponse({"system": system, "devices": _devices(server, memory.total, memory.available)})
+
+
+def _summary(report: PackReport) -> dict[str, Any]:
+    return {
+        "name": report.name,
+        "classes": len(report.classes),
+        "import_seconds": round(report.import_seconds, 3),
+        "error": report.error,
+        "warnings": report.warnings,
+    }
 
 
 def _installed_torch() -> str:
