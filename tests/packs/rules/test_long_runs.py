@@ -1,4 +1,4 @@
-"""Loops of a thousand rounds and a thousand prompts in a row: memory stays flat (`bench/loop_bench.py` has the time)."""
+"""Loops of a thousand rounds, a thousand prompts in a row: memory stays flat. `bench/loop_bench.py` has the time."""
 
 import psutil
 import pytest
