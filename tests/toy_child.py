@@ -25,7 +25,7 @@ class Stopped(Exception):
 
 
 class ToyRuntime:
-    def __init__(self, configure):
+    def __init__(self, configure, process):
         self.device = Device("toy", "cpu", None, 1, 1, 1, 1)
 
     def ready(self, import_seconds):
@@ -108,6 +108,9 @@ class ToyRuntime:
 
     def stats(self):
         return Stats([self.device])
+
+    def ask(self, question):
+        raise AssertionError("a toy is asked nothing")
 
 
 if __name__ == "__main__":

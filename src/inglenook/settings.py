@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PreviewMethod = Literal["none", "auto", "latent2rgb", "taesd"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+CacheMode = Literal["classic", "lru", "ram", "none"]
 
 
 def _split(value: Any) -> Any:
@@ -62,6 +63,16 @@ class Settings(BaseSettings):
     model_memory_gb: float | None = Field(
         None, gt=0, description="Memory that loaded models may take; 60 % of what the device has."
     )
+    cache: CacheMode = Field(
+        "classic",
+        description="Results of nodes kept for later jobs: `classic` those that the next one can use, `lru` the last"
+        " ones, `ram` all until memory gets short, `none`.",
+    )
+    cache_lru_size: int = Field(100, ge=0, description="Results that `lru` keeps; 0 means `classic`.")
+    cache_ram_gb: float = Field(4.0, gt=0, description="Memory that `ram` leaves free.")
+    cache_ram_unused_gb: float | None = Field(
+        None, gt=0, description="The same for results that the job at hand does not use; as `cache_ram_gb`."
+    )
     job_timeout_s: float | None = Field(None, gt=0, description="Longest run of one job; unlimited.")
     interrupt_grace_s: float = Field(
         30.0, ge=0, description="After this time a run that does not obey an interrupt has its process replaced."
@@ -75,6 +86,14 @@ class Settings(BaseSettings):
     max_json_depth: int = Field(100, ge=8, description="Deepest nesting of a JSON body.")
     max_nodes: int = Field(20_000, ge=1, description="Nodes of one graph.")
     max_megapixels: float = Field(256.0, gt=0, description="Largest picture that is read, in millions of pixels.")
+
+    disable_all_custom_nodes: bool = Field(False, description="Import no node packs.")
+    whitelist_custom_nodes: Names = Field(
+        (), description="Packs that are imported although `disable_all_custom_nodes` is set, comma-separated."
+    )
+    pack_import_timeout_s: float = Field(
+        300.0, gt=0, description="A node pack that takes longer to import is left out, the process replaced."
+    )
 
     cors_origin: str | None = Field(None, description="Value of Access-Control-Allow-Origin; no CORS without it.")
     allowed_hosts: Names = Field((), description="Further host names that requests may name, comma-separated.")

@@ -10,6 +10,7 @@ from inglenook.api.deps import Services
 from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
+from inglenook.dispatch.questions import PackQuestions
 from inglenook.jobs import JobStore, sqlite_url
 from inglenook.media.folders import Folders
 from inglenook.settings import Settings
@@ -22,7 +23,9 @@ class NeverReady:
     name = "never"
     state = WorkerState.STARTING
     documents = None
-    devices = ()
+    devices = packs = replacements = model_folders = ()
+    rewrites_prompts = False
+    routes_at = None
 
     async def start(self, listener):
         pass
@@ -39,15 +42,23 @@ class Idle:
 
 
 @asynccontextmanager
-async def idle_server(folder, **settings):
+async def idle_services(folder, worker=None, **settings):
+    """What a server is made of, its one worker given or one that never gets ready."""
     settings = Settings(base_directory=folder, **settings)
     folders = Folders.from_settings(settings)
     async with JobStore.open(sqlite_url(folder / "jobs.sqlite")) as store:
-        dispatcher = Dispatcher(store, Bus(), [NeverReady()])
+        dispatcher = Dispatcher(store, Bus(), [worker or NeverReady()])
         catalogs = Catalogs(folders, folder / "catalog.json")
-        services = Services(settings, store, folders, catalogs, dispatcher, SocketHub(dispatcher, store, {}))
+        questions = PackQuestions(lambda: dispatcher.workers, catalogs)
+        hub = SocketHub(dispatcher, store, {})
         await dispatcher.start()
+        yield Services(settings, store, folders, catalogs, dispatcher, questions, hub)
+        await dispatcher.close(0)
+
+
+@asynccontextmanager
+async def idle_server(folder, worker=None, **settings):
+    async with idle_services(folder, worker, **settings) as services:
         transport = httpx.ASGITransport(create_app(services))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
             yield Idle(services, http)
-        await dispatcher.close(0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
@@ -11,12 +10,13 @@ from starlette.websockets import WebSocket
 from inglenook import __version__
 from inglenook.api import errors
 from inglenook.api.boundary import Boundary
-from inglenook.api.comfy import files, models, prompt, queue, system
+from inglenook.api.comfy import extensions, files, models, prompt, queue, system
 from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.hot import HotRoutes
+from inglenook.api.pack_routes import PackRoutes
 
-_ROUTERS = (prompt.router, queue.router, system.router, files.router, models.router)
+_ROUTERS = (prompt.router, queue.router, system.router, files.router, models.router, extensions.router)
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -70,9 +70,4 @@ def _add_routes(app: FastAPI) -> None:
     async def root() -> Response:
         return errors.JSONResponse({"name": "inglenook", "version": __version__, "docs": "/docs"})
 
-    @app.api_route("/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
-    async def no_such_route(request: Request) -> Response:
-        if request.method == "GET":
-            return errors.error_response(404, "not_found", f"There is nothing at {request.url.path[:200]}")
-        message = f"{request.method} is not allowed at {request.url.path[:200]}"
-        return errors.error_response(405, "method_not_allowed", message, headers={"Allow": "GET,HEAD"})
+    app.mount("/", PackRoutes(), name="packs")  # last: everything above comes before it

@@ -23,6 +23,9 @@ from inglenook.api.errors import ApiError
 
 logger = logging.getLogger(__name__)
 
+IS_HEAD = "inglenook.is_head"
+"""Key of the scope of a HEAD request, which routes see as a GET; for those that end elsewhere."""
+
 
 class Boundary:
     """Wraps an app."""
@@ -73,7 +76,7 @@ class Boundary:
             await _too_large(self._max_body_bytes).response()(scope, receive, send)
             return
         if method == "HEAD":
-            scope = {**scope, "method": "GET"}
+            scope = {**scope, "method": "GET", IS_HEAD: True}
             send = _without_body(send)
         elif method != "GET":
             receive = _limited(receive, self._max_body_bytes)
@@ -167,9 +170,12 @@ def _cors_headers(origin: str) -> list[tuple[bytes, bytes]]:
 
 
 def _adding(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:
+    replaced = {name for name, _ in headers}  # a route's own would make two, which browsers take for none
+
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", ()), *headers]}
+            own = [header for header in message.get("headers", ()) if header[0].lower() not in replaced]
+            message = {**message, "headers": [*own, *headers]}
         await send(message)
 
     return sending

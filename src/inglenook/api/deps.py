@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
+from inglenook.dispatch.questions import PackQuestions
 from inglenook.jobs import JobStore
 from inglenook.media.folders import Folders
 from inglenook.settings import Settings
@@ -27,6 +28,7 @@ class Services:
     folders: Folders
     catalogs: Catalogs
     dispatcher: Dispatcher
+    questions: PackQuestions
     sockets: SocketHub
 
 

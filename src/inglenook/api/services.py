@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import orjson
 
@@ -15,6 +16,7 @@ from inglenook.api.deps import Services
 from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
+from inglenook.dispatch.questions import PackQuestions
 from inglenook.jobs import DataFolderLock, Job, JobStore, sqlite_url
 from inglenook.media import writing
 from inglenook.media.attempts import discard_files, forget_all
@@ -56,7 +58,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         [_local_worker(settings)],
         queue_limit=settings.queue_limit,
         job_timeout_s=settings.job_timeout_s,
-        on_worker_ready=lambda worker: _learn(catalogs, worker),
+        on_worker_ready=lambda worker: _learn(catalogs, folders, worker),
         discard_attempts=lambda job_ids: discard_files(settings.data_folder, job_ids),
     )
     hub = SocketHub(dispatcher, store, system.features(settings))
@@ -65,7 +67,8 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     await dispatcher.recover(_class_types)
     forget_all(settings.data_folder)
     await dispatcher.start()
-    return Services(settings, store, folders, catalogs, dispatcher, hub)
+    questions = PackQuestions(lambda: dispatcher.workers, catalogs)
+    return Services(settings, store, folders, catalogs, dispatcher, questions, hub)
 
 
 def _local_worker(settings: Settings) -> DeviceWorker:
@@ -76,12 +79,16 @@ def _local_worker(settings: Settings) -> DeviceWorker:
         device="cpu" if settings.cpu else "auto",
         interrupt_grace_s=settings.interrupt_grace_s,
         memory_limit_bytes=None if limit is None else round(limit * (1 << 30)),
+        pack_import_timeout_s=settings.pack_import_timeout_s,
     )
 
 
-def _learn(catalogs: Catalogs, worker: Worker) -> None:
+def _learn(catalogs: Catalogs, folders: Folders, worker: Worker) -> None:
+    """Take in what a worker that has become ready says of its node classes and folders."""
+    for folder in worker.model_folders:
+        folders.set_model_folder(folder.name, [Path(path) for path in folder.paths], folder.extensions)
     if worker.documents is not None:
-        catalogs.update(worker.documents)
+        catalogs.update(worker.documents, worker.replacements)
 
 
 def _class_types(job: Job) -> frozenset[str]:

@@ -84,6 +84,27 @@ def serve(
     disable_metadata: Annotated[
         bool | None, typer.Option("--disable-metadata", help="Do not write workflows into saved files.")
     ] = None,
+    cache_classic: Annotated[
+        bool, typer.Option("--cache-classic", help="Keep the results that the next job can use [default].")
+    ] = False,
+    cache_lru: Annotated[
+        int | None, typer.Option(min=0, help="Keep this many results over several jobs; 0: as --cache-classic.")
+    ] = None,
+    cache_none: Annotated[bool, typer.Option("--cache-none", help="Keep no results.")] = False,
+    cache_ram: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[GB [GB]]",
+            help="Keep all results while this much memory is free [4]; second: for results that the job at hand does"
+            " not use [the same].",
+        ),
+    ] = None,
+    disable_all_custom_nodes: Annotated[
+        bool | None, typer.Option("--disable-all-custom-nodes", help="Import no node packs.")
+    ] = None,
+    whitelist_custom_nodes: Annotated[
+        str | None, typer.Option(metavar="PACK...", help="Node packs to import although all are disabled.")
+    ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error [default: info].")] = None,
 ) -> None:
     """Serve the ComfyUI API until Ctrl-C.
@@ -91,6 +112,7 @@ def serve(
     Every option is also an environment variable or a line in .env, and there are more of these than options:
     INGLENOOK_PORT=9000. See docs/settings.md.
     """
+    from inglenook.cli.options import cache_settings
     from inglenook.cli.serving import run_server
 
     run_server(
@@ -111,6 +133,9 @@ def serve(
             "job_timeout_s": default_timeout,
             "worker_memory_limit_gb": worker_memory_limit,
             "disable_metadata": disable_metadata,
+            **cache_settings(classic=cache_classic, lru=cache_lru, none=cache_none, ram=cache_ram),
+            "disable_all_custom_nodes": disable_all_custom_nodes,
+            "whitelist_custom_nodes": whitelist_custom_nodes,
             "log_level": log_level,
         }
     )

@@ -7,18 +7,32 @@ from collections.abc import Sequence
 
 from inglenook.errors import InglenookError
 
-_BARE_OPTIONS = {"--listen": "0.0.0.0,::", "--enable-cors-header": "*"}
+_BARE_OPTIONS = {"--listen": "0.0.0.0,::", "--enable-cors-header": "*", "--cache-ram": "4"}
 """Options that ComfyUI's users also give without a value, and what they mean then."""
+_LIST_OPTIONS = {"--whitelist-custom-nodes", "--cache-ram"}
+"""Options that ComfyUI's users give several values at once: they become one, with commas."""
 _INTERRUPTED = 130
 
 
 def with_values(arguments: Sequence[str]) -> list[str]:
-    """Give options that may stand bare the value that they have then."""
+    """Give options that may stand bare the value that they have then, and join several values of one option."""
     completed: list[str] = []
-    for position, argument in enumerate(arguments):
-        following = arguments[position + 1] if position + 1 < len(arguments) else "-"
-        is_bare = argument in _BARE_OPTIONS and following.startswith("-")
-        completed.append(f"{argument}={_BARE_OPTIONS[argument]}" if is_bare else argument)
+    position = 0
+    while position < len(arguments):
+        argument = arguments[position]
+        position += 1
+        values = []
+        if argument in _LIST_OPTIONS or argument in _BARE_OPTIONS:
+            most = len(arguments) if argument in _LIST_OPTIONS else position + 1
+            while position < min(most, len(arguments)) and not arguments[position].startswith("-"):
+                values.append(arguments[position])
+                position += 1
+        if values:
+            completed.append(f"{argument}={','.join(values)}")
+        elif argument in _BARE_OPTIONS:
+            completed.append(f"{argument}={_BARE_OPTIONS[argument]}")
+        else:
+            completed.append(argument)
     return completed
 
 

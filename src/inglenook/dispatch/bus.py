@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from inglenook.dispatch.run import Run
 from inglenook.engine.events import AnyEvent
@@ -26,6 +26,9 @@ class BusListener(Protocol):
 
     def queue_changed(self, remaining: int, run: Run | None) -> None:
         """Pending and running jobs are now this many; `run` is the job that changed it, if one did."""
+
+    def notice(self, name: str, data: Any, client_id: str | None) -> None:
+        """A node pack has a message for one client, or for all."""
 
 
 class Bus:
@@ -53,6 +56,13 @@ class Bus:
                 listener.run_left(run)
             except Exception:
                 logger.exception("a listener failed on the end of job %s", run.job.id)
+
+    def notice(self, name: str, data: Any, client_id: str | None) -> None:
+        for listener in self._listeners:
+            try:
+                listener.notice(name, data, client_id)
+            except Exception:
+                logger.exception("a listener failed on a message of a node pack")
 
     def queue_changed(self, remaining: int, run: Run | None = None) -> None:
         for listener in self._listeners:

@@ -10,7 +10,7 @@ import asyncio
 import gzip
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from typing import Any
 import orjson
 
 from inglenook.engine.catalog import Catalog
+from inglenook.engine.graph import Graph
+from inglenook.engine.replacement import NodeReplacement, replace_nodes
 from inglenook.media.folders import Folders
 from inglenook.nodes.interfaces import builtin_interfaces
 
@@ -40,6 +42,7 @@ class Catalogs:
         self._folders = folders
         self._kept_file = kept_file
         self._documents: dict[str, Any] = {**self._read_kept(), **builtin_interfaces()}
+        self._replacements: dict[str, list[NodeReplacement]] = {}
         self._is_complete = False
         self._changed = asyncio.Event()
         self._object_info: tuple[Catalog, object, ObjectInfo] | None = None
@@ -56,9 +59,21 @@ class Catalogs:
             return {}
         return documents if isinstance(documents, dict) else {}
 
-    def update(self, documents: Mapping[str, Any]) -> None:
+    def with_replacements(self, graph: Graph) -> Graph:
+        """The graph with nodes of unknown classes rewritten where a node pack registered a replacement."""
+        if not self._replacements:
+            return graph
+        replaced, changes = replace_nodes(graph, self._documents, self._replacements)
+        for change in changes:
+            logger.info("node %s: class %s was replaced by %s", change.node_id, change.old_class, change.new_class)
+        return replaced
+
+    def update(self, documents: Mapping[str, Any], replacements: Sequence[NodeReplacement] = ()) -> None:
         """Take what a worker says that it knows as the catalog, and keep it for the next start."""
         self._is_complete = True
+        self._replacements = {}
+        for replacement in replacements:
+            self._replacements.setdefault(replacement.old_node_id, []).append(replacement)
         if documents != self._documents:
             self._documents = dict(documents)
             self.current = self._build()
@@ -70,6 +85,12 @@ class Catalogs:
             except OSError as error:
                 logger.warning("the node catalog could not be kept: %s", error)
         self._changed.set()
+
+    def change(self, documents: Mapping[str, Any]) -> None:
+        """Replace some documents by newer ones. Not kept on disk: a worker tells them again when it starts."""
+        if documents:
+            self._documents = {**self._documents, **documents}
+            self.current = self._build()
 
     def knows(self, class_types: Iterable[str]) -> bool:
         return all(class_type in self._documents for class_type in class_types)

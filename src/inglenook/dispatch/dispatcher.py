@@ -118,7 +118,7 @@ class Dispatcher(WorkerListener):
         jobs = await self._store.recover(lambda job: endings.lost_with_server(job, self._clock_ms()))
         self._discard_attempts([job.id for job in jobs])
         for job in jobs:
-            self._waiting.add(Run(job, class_types_of(job)))
+            self._waiting.add(Run(job, class_types_of(job), ask_validators=True))
         self._number = int(await self._store.next_number())
         if self._waiting:
             logger.info("%d jobs are waiting from before", len(self._waiting))
@@ -212,15 +212,20 @@ class Dispatcher(WorkerListener):
 
     # -- jobs in ------------------------------------------------------------------------------------------------------
 
-    async def submit(self, job: Job, class_types: frozenset[str], secrets: dict[str, Any]) -> AddOutcome:
-        """Make a job durable and queue it. Raises QueueFull, ShuttingDown, or what the store raises."""
+    async def submit(
+        self, job: Job, class_types: frozenset[str], secrets: dict[str, Any], *, ask_validators: bool = False
+    ) -> AddOutcome:
+        """Make a job durable and queue it. Raises QueueFull, ShuttingDown, or what the store raises.
+
+        ask_validators: the validators of its node classes could not be asked yet.
+        """
         if self._is_closing:
             raise ShuttingDown
         if len(self._waiting) + len(self._accepting) >= self._queue_limit:
             raise QueueFull(self._queue_limit)
         if job.timeout_s is None and self._job_timeout_s is not None:
             job = replace(job, timeout_s=self._job_timeout_s)
-        run = Run(job, class_types, secrets)
+        run = Run(job, class_types, secrets, ask_validators)
         self._accepting.setdefault(job.id, run)
         try:
             outcome = await self._store.add(job)
@@ -263,8 +268,9 @@ class Dispatcher(WorkerListener):
     def _start(self, run: Run, worker: Worker) -> None:
         self._begin(run, worker.name)
         job = run.job
+        extra_data = {**job.extra_data, **run.secrets}
         worker.execute(
-            Request(job.id, job.attempt, job.graph, job.targets, {**job.extra_data, **run.secrets}, job.timeout_s)
+            Request(job.id, job.attempt, job.graph, job.targets, extra_data, job.timeout_s, run.ask_validators)
         )
         self._bus.queue_changed(self.remaining, run)
 
@@ -467,6 +473,9 @@ class Dispatcher(WorkerListener):
             self._own(self._retry(run, death))
             return
         self._tell(run, worker.name, endings.after_death(run, death, self._clock_ms()))
+
+    def worker_notice(self, worker: Worker, name: str, data: Any, client_id: str | None) -> None:
+        self._bus.notice(name, data, client_id)
 
     async def _retry(self, run: Run, death: Death) -> None:
         """Put a job whose worker died back into its place and remove what the attempt wrote."""

@@ -36,6 +36,8 @@ class Run:
     class_types: frozenset[str]
     secrets: dict[str, Any] = field(default_factory=dict)
     """Part of extra_data that is never stored; lost when the server restarts."""
+    ask_validators: bool = False
+    """Node classes have validators of their own that were not asked when the job was accepted."""
     worker: str | None = None
     claim_timer: asyncio.TimerHandle | None = None
     """Set while the attempt is not written down yet."""

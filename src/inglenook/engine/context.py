@@ -7,10 +7,11 @@ argument handed down. Outside a run they do nothing, so that the same code serve
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from inglenook.engine.events import AnyEvent, ImageSent, NodeRef, Picture, Progress
 
@@ -31,6 +32,8 @@ class NodeContext:
     """This run's own choice (`none`, `auto`, `latent2rgb`, `taesd`), or None for the server's."""
     call_index: int = 0
     """Which call this is of a node that maps over lists."""
+    graph_numbers: Iterator[int] = field(default_factory=itertools.count, repr=False, compare=False)
+    """Numbers for the graphs that this call makes."""
 
 
 _current: ContextVar[NodeContext | None] = ContextVar("inglenook_node", default=None)
@@ -78,6 +81,12 @@ def expansion_prefix(graph_index: int = 0) -> str:
         digest = hashlib.blake2b(node_id.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
         node_id = f"{context.node.real_id}.{digest}"
     return f"{node_id}.{context.call_index}.{graph_index}."
+
+
+def next_expansion_prefix() -> str:
+    """The prefix of the next graph that the current call makes. Empty outside a run."""
+    context = _current.get()
+    return "" if context is None else expansion_prefix(next(context.graph_numbers))
 
 
 def check_interrupted() -> None:

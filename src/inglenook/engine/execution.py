@@ -38,6 +38,7 @@ from inglenook.engine.failure import (
     is_out_of_memory,
 )
 from inglenook.engine.graph import Graph, Link, Node
+from inglenook.engine.implementation import NodeInstance
 from inglenook.engine.keys import NEVER, Key, add_keys, changed_value, node_key
 from inglenook.engine.mapping import blocker_in, calls, merge_outputs, merge_ui
 from inglenook.engine.node_class import NodeClass, NodeClasses
@@ -174,8 +175,7 @@ class Execution:
 
     def _output_type(self, link: Link) -> Any:
         node_class = self.classes.get(self.graph.nodes[link.node_id].class_type)
-        outputs = () if node_class is None else node_class.implementation.schema.outputs
-        return outputs[link.slot].type if 0 <= link.slot < len(outputs) else None
+        return None if node_class is None else node_class.implementation.schema.output_type(link.slot)
 
     def _key(self, node: Node) -> Key:
         node_class = self.classes.get(node.class_type)
@@ -267,7 +267,7 @@ class Execution:
 
     def _call(self, node: Node, node_class: NodeClass, inputs: NodeInputs) -> list[Any]:
         """Call the node function for each element of its inputs; of asynchronous functions the results are tasks."""
-        run = self.classes.instance(node.id, node_class).run
+        run = self._instance(node, node_class).run
         is_input_list = node_class.is_input_list
         outcomes: list[Any] = []
         for index, arguments in enumerate(calls(inputs.values, is_input_list=is_input_list)):
@@ -294,7 +294,7 @@ class Execution:
         """Names of unevaluated inputs that the node asks for. Raises NodeError when it asks for one that it lacks."""
         check = node_class.implementation.check_lazy
         assert check is not None
-        instance = self.classes.instance(node.id, node_class)
+        instance = self._instance(node, node_class)
         wanted: dict[str, None] = {}
         for index, arguments in enumerate(calls(inputs.values, is_input_list=node_class.is_input_list)):
             if blocker_in(arguments, is_input_list=node_class.is_input_list) is not None:
@@ -493,6 +493,12 @@ class Execution:
             raise InterruptProcessing
 
     # Facts about nodes
+
+    def _instance(self, node: Node, node_class: NodeClass) -> NodeInstance:
+        if not self.graph.is_expanded(node.id):
+            return self.classes.instance(node.id, node_class)
+        real_id = self.graph.ref(node.id).real_id
+        return self.classes.instance(node.id, node_class, (real_id, self.graph.nodes[real_id].class_type))
 
     def _class_of(self, node_id: str) -> NodeClass:
         node_class = self.classes.get(self.graph.nodes[node_id].class_type)

@@ -32,6 +32,8 @@ class NodeImplementation:
     """Whether `run` returns awaitables: such nodes are started before others that are ready."""
     check_lazy: Callable[[NodeInstance, Mapping[str, Any]], Any] | None = None
     """check_lazy_status: called with the instance and its inputs, unevaluated ones None; names what is still needed."""
+    describe: Callable[[], dict[str, Any]] | None = None
+    """The interface document anew, for a class whose code lists choices that may have changed since."""
 
 
 @dataclass(frozen=True, slots=True)

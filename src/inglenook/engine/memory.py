@@ -31,11 +31,16 @@ class MemoryPressureCache:
         min_free_bytes: int,
         free_bytes: Callable[[], int],
         *,
+        min_free_bytes_for_unused: int = 0,
         size_of: Callable[[Any], int] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """free_bytes: the free memory of the machine now. size_of: bytes of main memory that a value holds."""
+        """free_bytes: the free memory of the machine now. size_of: bytes of main memory that a value holds.
+
+        min_free_bytes_for_unused: the bound for results that the current run does not use, where it is larger.
+        """
         self.min_free_bytes = min_free_bytes
+        self._min_free_bytes_for_unused = max(min_free_bytes_for_unused, min_free_bytes)
         self._free_bytes = free_bytes
         self._size_of = size_of or size_bytes
         self._clock = clock
@@ -79,14 +84,18 @@ class MemoryPressureCache:
 
     def _make_room(self) -> None:
         """Evict by size times age until enough is free. Freed memory may show late, so sizes are counted."""
-        wanted = self.min_free_bytes - self._free_bytes()
+        free = self._free_bytes()
+        wanted, wanted_of_unused = self.min_free_bytes - free, self._min_free_bytes_for_unused - free
         surplus = len(self._entries) - _MAX_RESULTS
-        if wanted <= 0 and surplus <= 0:
+        if wanted_of_unused <= 0 and surplus <= 0:
             return
         for key in sorted(self._entries, key=self._cost, reverse=True):
-            if wanted <= 0 and surplus <= 0:
-                break
-            wanted -= self._entries.pop(key).size_bytes
+            is_used = self._entries[key].last_run == self._run
+            if (wanted if is_used else wanted_of_unused) <= 0 and surplus <= 0:
+                continue
+            size = self._entries.pop(key).size_bytes
+            wanted -= size
+            wanted_of_unused -= size
             surplus -= 1
 
     def _cost(self, key: bytes) -> int:

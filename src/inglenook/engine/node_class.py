@@ -70,13 +70,23 @@ class NodeClass:
         return Specs.of(plain_inputs(self.specs.declared, node.inputs).specs)
 
 
+NodeKey = tuple[str, str]
+"""Node id and class."""
+
+
 class NodeClasses:
-    """Node classes by name, and the instances of nodes, which are kept while their id and class stay in the graph."""
+    """Node classes by name, and the instances of nodes, which are kept while their id and class stay in the graph.
+
+    Instances of nodes that came from an expansion are kept while the submitted node stays that expanded into them, and
+    the run before asked for them: loops whose length changes leave nothing behind.
+    """
 
     def __init__(self, implementations: Mapping[str, NodeImplementation]) -> None:
         self._implementations = implementations
         self._classes: dict[str, NodeClass] = {}
-        self._instances: dict[tuple[str, str], NodeInstance] = {}
+        self._instances: dict[NodeKey, NodeInstance] = {}
+        self._owners: dict[NodeKey, NodeKey] = {}
+        """Expanded node -> the submitted node that it comes from; of nodes that the present run asked for."""
 
     def get(self, name: str) -> NodeClass | None:
         """The class of that name, or None."""
@@ -87,19 +97,25 @@ class NodeClasses:
                 found = self._classes[name] = NodeClass.of(implementation)
         return found
 
-    def instance(self, node_id: str, node_class: NodeClass) -> NodeInstance:
-        """The instance of this node, made when it is first asked for."""
+    def instance(self, node_id: str, node_class: NodeClass, owner: NodeKey | None = None) -> NodeInstance:
+        """The instance of this node, made when it is first asked for. owner: of an expanded node, see the class."""
         key = (node_id, node_class.name)
+        if owner is not None:
+            self._owners[key] = owner
         found = self._instances.get(key)
         if found is None:
             found = self._instances[key] = node_class.implementation.create()
         return found
 
-    def keep(self, nodes: Collection[tuple[str, str]]) -> None:
-        """Forget the instances of all other nodes (id, class)."""
-        for key in self._instances.keys() - set(nodes):
+    def keep(self, nodes: Collection[NodeKey]) -> None:
+        """A run of a graph with these nodes begins: forget the instances of all others."""
+        submitted = set(nodes)
+        expanded = {key for key, owner in self._owners.items() if owner in submitted}
+        for key in self._instances.keys() - submitted - expanded:
             del self._instances[key]
+        self._owners.clear()
 
     def clear(self) -> None:
         """Forget all instances."""
         self._instances.clear()
+        self._owners.clear()

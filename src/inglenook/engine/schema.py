@@ -8,8 +8,10 @@ stand, see `ChoiceSource`), and the key `engine` holds what code would otherwise
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
+
+from inglenook.engine.types import ANY, WildType
 
 DYNAMIC_TYPES = frozenset(
     {"COMFY_AUTOGROW_V3", "COMFY_DYNAMICCOMBO_V3", "COMFY_DYNAMICSLOT_V3", "COMFY_DYNAMICGROUP_V3"}
@@ -125,6 +127,8 @@ class NodeSchema:
     """The validator takes `input_types`: the built-in link type check is off."""
     takes_any_input: bool
     """Undeclared inputs reach the node function too, instead of being ignored."""
+    has_any_output: bool
+    """Slots beyond the declared outputs exist too; what they give, the node decides."""
     shows_cached: bool
     """Not a root, but clients are told its ui data even when it was cached (`has_intermediate_output`)."""
     file_inputs: Mapping[str, str]
@@ -137,12 +141,19 @@ class NodeSchema:
         """Whether the node id takes part in the cache key."""
         return self.not_idempotent or "UNIQUE_ID" in self.hidden.values()
 
+    def output_type(self, slot: int) -> InputType | None:
+        """The type of an output slot; None where there is no such slot."""
+        if 0 <= slot < len(self.outputs):
+            return self.outputs[slot].type
+        return ANY if self.has_any_output and slot >= 0 else None
+
     @classmethod
     def from_info(cls, class_type: str, document: Mapping[str, Any]) -> NodeSchema:
         """Read an interface document.
 
         Its key `engine` may hold `not_idempotent`, `always_changed`, `has_validator`, `validates_all`, `checks_types`,
-        `takes_any_input` (booleans), `validated_inputs` (names) and `file_inputs` (input name -> error message).
+        `takes_any_input`, `has_any_output` (booleans), `validated_inputs`, `wild_inputs` (names), `wild_outputs`
+        (slots) and `file_inputs` (input name -> error message).
         """
         info = {key: value for key, value in document.items() if key != "engine"}
         engine = document.get("engine", {})
@@ -151,6 +162,9 @@ class NodeSchema:
         lists = info.get("output_is_list") or [False] * len(types)
         files = dict(engine.get("file_inputs", {}))
         inputs = read_inputs(declared)
+        for name in engine.get("wild_inputs", ()):
+            inputs[name] = replace(inputs[name], type=WildType(inputs[name].type))
+        wild_outputs = frozenset(engine.get("wild_outputs", ()))
         return cls(
             class_type=class_type,
             inputs=inputs,
@@ -159,8 +173,10 @@ class NodeSchema:
             },
             has_dynamic_inputs=any(spec.is_dynamic for spec in inputs.values()),
             outputs=tuple(
-                OutputSpec(_input_type(kind), str(name), bool(is_list))
-                for kind, name, is_list in zip(types, info.get("output_name") or types, lists, strict=False)
+                OutputSpec(WildType(kind) if slot in wild_outputs else _input_type(kind), str(name), bool(is_list))
+                for slot, (kind, name, is_list) in enumerate(
+                    zip(types, info.get("output_name") or types, lists, strict=False)
+                )
             ),
             is_output=bool(info.get("output_node")),
             is_input_list=bool(info.get("is_input_list") or engine.get("is_input_list")),
@@ -171,6 +187,7 @@ class NodeSchema:
             validated_inputs=frozenset(engine.get("validated_inputs", ())) | frozenset(files),
             checks_types=bool(engine.get("checks_types")),
             takes_any_input=bool(engine.get("takes_any_input")),
+            has_any_output=bool(engine.get("has_any_output")),
             shows_cached=bool(info.get("has_intermediate_output")),
             file_inputs=files,
             info=info,

@@ -8,6 +8,16 @@ ANY = "*"
 MATCH_TYPE = "COMFY_MATCHTYPE_V3"
 
 
+class WildType(str):
+    """The name of a type whose Python object says of itself that it differs from nothing."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+
 def is_compatible(received: Any, wanted: Any) -> bool:
     """Whether an output of type `received` may feed an input of type `wanted`.
 

@@ -210,9 +210,7 @@ class _Check:
     def output_type(self, link: Link) -> Any:
         """The type of the output that `link` leads to; None where there is none."""
         schema = self.catalog.get(self.graph.nodes[link.node_id].class_type)
-        if schema is None or not 0 <= link.slot < len(schema.outputs):
-            return None
-        return self.catalog.type_of(schema.outputs[link.slot].type)
+        return None if schema is None else self.catalog.type_of(schema.output_type(link.slot))
 
     def report(self, node_id: str, problem: Problem) -> None:
         self.problems.setdefault(node_id, []).append(problem)
@@ -331,13 +329,13 @@ class _NodeCheck:
         source = self.check.graph.nodes[link.node_id]
         schema = self.catalog.get(source.class_type)
         assert schema is not None
-        if not 0 <= link.slot < len(schema.outputs):
+        received = schema.output_type(link.slot)
+        if received is None:
             owner = f"node {shorten(source.id, 60)} ({source.class_type}) has {len(schema.outputs)} outputs"
             self.exception("IndexError", f"tuple index out of range: {owner}, no slot {link.slot}")
             return
         if self.schema.checks_types:
             return
-        received = schema.outputs[link.slot].type
         if received == spec.type:
             return
         received, wanted = self.catalog.type_of(received), self.catalog.type_of(spec.type)

@@ -25,7 +25,7 @@ class ValidatorCall(msgspec.Struct, frozen=True):
     node_id: str
     class_type: str
     inputs: dict[str, Any]
-    """The inputs that the validator names and the node has; None for linked ones."""
+    """The inputs that the validator names and the node has; None for linked ones. Hidden ones too."""
     input_types: dict[str, Any]
     """Types of the outputs that are linked to the node's inputs."""
 
@@ -43,6 +43,10 @@ class ValidatorAnswer(msgspec.Struct, frozen=True):
     traceback: list[str] = []
 
 
+_HIDDEN: Mapping[str, Any] = {"PROMPT": {}}
+"""What hidden inputs are before there is a run; others are None."""
+
+
 def call_for(
     node: Node, schema: NodeSchema, declared: Mapping[str, InputSpec], type_of: Callable[[Link], Any]
 ) -> ValidatorCall:
@@ -52,6 +56,11 @@ def call_for(
         name: None if type(value) is Link else list(value) if type(value) is ListConstant else value
         for name, value in node.inputs.items()
         if name in names and name in declared
+    }
+    inputs |= {
+        name: _HIDDEN.get(kind) if kind != "UNIQUE_ID" else node.id
+        for name, kind in schema.hidden.items()
+        if name not in declared and (schema.validates_all or name in schema.validated_inputs)
     }
     types = {name: type_of(value) for name, value in node.inputs.items() if name in declared and type(value) is Link}
     return ValidatorCall(node.id, node.class_type, inputs, types)

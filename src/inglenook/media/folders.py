@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import logging
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Literal, cast, get_args
@@ -25,7 +27,8 @@ FileKind = Literal["input", "output", "temp"]
 ALIASES: Mapping[str, str] = {"unet": "diffusion_models", "clip": "text_encoders"}
 """Older names of model folders."""
 
-_MODELS = frozenset({".ckpt", ".pt", ".pt2", ".bin", ".pth", ".safetensors", ".pkl", ".sft"})
+MODEL_EXTENSIONS = frozenset({".ckpt", ".pt", ".pt2", ".bin", ".pth", ".safetensors", ".pkl", ".sft"})
+_MODELS = MODEL_EXTENSIONS
 _ANY_FILE: frozenset[str] = frozenset()
 
 _LAYOUT: tuple[tuple[str, tuple[str, ...], frozenset[str]], ...] = (
@@ -54,6 +57,8 @@ _LAYOUT: tuple[tuple[str, tuple[str, ...], frozenset[str]], ...] = (
 
 Names = list[str]  # inside Folders, `list` is a method
 
+logger = logging.getLogger(__name__)
+
 _EXTRA_PATHS_FILE = "extra_model_paths.yaml"
 _ANNOTATED = re.compile(r"^(.*?) ?\[(input|output|temp)\]$", re.DOTALL)
 
@@ -71,7 +76,10 @@ class ModelFolder:
 
 
 class Folders:
-    """The folders of one server. Cheap to make and to ask: folders are read again only after they changed."""
+    """The folders of one server. Cheap to make and to ask: folders are read again only after they changed.
+
+    Model folders may be added while it is used (node packs do so); `models` is then a new mapping.
+    """
 
     def __init__(
         self, *, base: Path, input: Path, output: Path, temp: Path, user: Path, models: Mapping[str, ModelFolder]
@@ -82,11 +90,14 @@ class Folders:
         self.temp = temp
         self.user = user
         self.models = models
-        self._listings = {
-            name: Listing(folder.paths, folder.extensions, last=folder.packaged) for name, folder in models.items()
-        }
-        self._input_files = Listing((input,), recursive=False)
-        self._input_3d = Listing((input / "3d",), frozenset({".gltf", ".glb", ".obj", ".fbx", ".stl"}))
+        self._lock = threading.Lock()
+        self._changed: dict[str, None] = {}
+        self._listings = {name: _listing(folder) for name, folder in models.items()}
+        self._list_inputs()
+
+    def _list_inputs(self) -> None:
+        self._input_files = Listing((self.input,), recursive=False)
+        self._input_3d = Listing((self.input / "3d",), frozenset({".gltf", ".glb", ".obj", ".fbx", ".stl"}))
 
     @classmethod
     def from_settings(cls, settings: Settings, *, packaged: Path | None = None) -> Folders:
@@ -115,14 +126,24 @@ class Folders:
             raise MediaError(f"unknown folder type {kind!r}: use input, output or temp")
         return cast(Path, getattr(self, kind))
 
+    def move(self, kind: str, path: Path) -> None:
+        """Let this process use another input, output, temp or user folder. Clients see files of the server's own."""
+        if kind not in (*get_args(FileKind), "user"):
+            raise MediaError(f"unknown folder type {kind!r}: use input, output, temp or user")
+        if path != getattr(self, kind):
+            logger.warning("the %s folder is now %s for nodes; clients still see the server's own", kind, path)
+        setattr(self, kind, path)
+        if kind == "input":
+            self._list_inputs()
+
     def create(self) -> None:
         """Make the input, output, temp and default model folders, where they are missing."""
         for folder in (self.input, self.output, self.temp, self.user):
             folder.mkdir(parents=True, exist_ok=True)
         for model_folder in self.models.values():
-            first = model_folder.paths[0]
-            if first.is_relative_to(self.base):
-                first.mkdir(parents=True, exist_ok=True)
+            for first in model_folder.paths[:1]:
+                if first.is_relative_to(self.base):
+                    first.mkdir(parents=True, exist_ok=True)
 
     def resolve_annotated(self, value: str, kind: str = "input") -> Path:
         """The path of a file named as clients name it: `a.png`, `sub/a.png`, `a.png [output]`.
@@ -150,6 +171,48 @@ class Folders:
         """The model folder of that name or older name, or None."""
         return self.models.get(ALIASES.get(name, name))
 
+    def add_model_folder(
+        self, name: str, path: Path, extensions: Iterable[str] | None = None, *, first: bool = False
+    ) -> ModelFolder:
+        """Search `path`, too, for models of the kind `name`: last, or first.
+
+        extensions: of the files, added to those of a folder that is known; None: any file for a new kind.
+        A path that is there already stays where it is, unless it is to be first. Returns the folder as it is now.
+        """
+        with self._lock:
+            known = self.model_folder(name) or ModelFolder(ALIASES.get(name, name), (), _ANY_FILE)
+            places = known.paths
+            if path not in places:
+                places = (path, *places) if first else (*places, path)
+            elif first:
+                places = (path, *(place for place in places if place != path))
+            # No extensions mean any file: adding some to them would hide the others.
+            is_open = name in self.models and not known.extensions
+            allowed = known.extensions if is_open or extensions is None else known.extensions | frozenset(extensions)
+            return self._put(replace(known, paths=places, extensions=allowed))
+
+    def set_model_folder(self, name: str, places: Sequence[Path], extensions: Iterable[str]) -> ModelFolder:
+        """Search exactly `places` for models of the kind `name`, and what comes with inglenook. Returns the folder."""
+        with self._lock:
+            known = self.model_folder(name) or ModelFolder(ALIASES.get(name, name), (), _ANY_FILE)
+            return self._put(replace(known, paths=tuple(places), extensions=frozenset(extensions)))
+
+    def _put(self, folder: ModelFolder) -> ModelFolder:
+        if self.models.get(folder.name) != folder:
+            # New mappings, for others may be going through the old ones.
+            self._listings = {**self._listings, folder.name: _listing(folder)}
+            self.models = {**self.models, folder.name: folder}
+            self._changed[folder.name] = None
+        return folder
+
+    def changed_model_folders(self) -> tuple[ModelFolder, ...]:
+        """The model folders that were added or changed since this object was made, as they are now.
+
+        `set_model_folder` makes another process's folders equal to them.
+        """
+        with self._lock:
+            return tuple(self.models[name] for name in self._changed)
+
     def list(self, folder: str) -> Names:
         """Relative names of a model folder's files, sorted, those that come with inglenook last; [] if unknown."""
         listing = self._listings.get(ALIASES.get(folder, folder))
@@ -176,7 +239,8 @@ class Folders:
         same = [known for known in names if known.rsplit("/", 1)[-1] == name.replace("\\", "/").rsplit("/", 1)[-1]]
         near = same or difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-        return f"model folder {folder.name} has no file {name!r}.{hint} Put it into {folder.paths[0]}"
+        place = f" Put it into {folder.paths[0]}" if folder.paths else ""
+        return f"model folder {folder.name} has no file {name!r}.{hint}{place}"
 
     # Choices
 
@@ -203,6 +267,10 @@ class Folders:
         for listing in (*self._listings.values(), self._input_files, self._input_3d):
             digest.update(listing.digest())
         return digest.hexdigest()
+
+
+def _listing(folder: ModelFolder) -> Listing:
+    return Listing(folder.paths, folder.extensions, last=folder.packaged)
 
 
 def split_annotation(value: str, kind: str) -> tuple[str, str]:

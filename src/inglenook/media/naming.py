@@ -47,23 +47,30 @@ def write_output(
     width: int = 0,
     height: int = 0,
     batch_number: int = 0,
+    root: Path | None = None,
 ) -> FileRef:
     """Write one result under the next free name of its prefix.
 
     prefix: may hold folders and `%width% %height% %year% %month% %day% %hour% %minute% %second% %batch_num%`.
     extension: without a dot. Files of the output folder are flushed to the disk before they get their name.
+    root: the folder itself, where it is not the server's own of that kind.
     Raises UnsafePath for a prefix that leaves the folder, MediaError when the disk refuses.
     """
-    *subfolders, name = paths.parts(expand(prefix, width, height)) or (_DEFAULT_PREFIX,)
-    subfolder = "/".join(subfolders)
-    root = folders.directory(kind)
-    folder = paths.resolve(root, subfolder) if subfolder else root
+    root = folders.directory(kind) if root is None else root
+    folder, subfolder, name = split_prefix(root, expand(prefix, width, height))
     shown = name.replace(_BATCH_NUMBER, str(batch_number))
 
     def next_name(rescan: bool) -> str:
         return f"{shown}_{_numbers.take(folder, name, rescan):05}_.{extension}"
 
     return FileRef(place(folder, next_name, data, flush=kind == "output"), subfolder, kind)
+
+
+def split_prefix(root: Path, prefix: str) -> tuple[Path, str, str]:
+    """Folder, its name below `root`, and the beginning of the file name that a prefix means. Raises UnsafePath."""
+    *subfolders, name = paths.parts(prefix) or (_DEFAULT_PREFIX,)
+    subfolder = "/".join(subfolders)
+    return (paths.resolve(root, subfolder) if subfolder else root), subfolder, name
 
 
 def expand(prefix: str, width: int, height: int) -> str:

@@ -6,6 +6,7 @@ Pickled files (`.ckpt`, `.pt`, ...) are read with `weights_only=True`, so that n
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import os
 import pickle
@@ -167,12 +168,12 @@ def _view(mapped: mmap.mmap, info: TensorInfo, offset: int) -> Tensor:
     return torch.frombuffer(mapped, dtype=info.dtype, count=count, offset=offset).view(info.shape)
 
 
-def _open_pickled(path: Path) -> TensorFile:
-    identity = FileIdentity.of(path, path.stat())
+def load_pickled(path: Path) -> Any:
+    """What a pickled file holds, tensors on the CPU. No code in it runs. Raises ModelError."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickles of other versions: what cannot be read raises below
-            loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, IndexError) as error:
         if "Unsupported" in str(error) and "GLOBAL" in str(error).upper():
             raise ModelError(
@@ -180,13 +181,31 @@ def _open_pickled(path: Path) -> TensorFile:
                 "Convert it to .safetensors on a machine that you can afford to lose"
             ) from error
         raise ModelError(f"{path.name} is damaged or no PyTorch file: {_first_line(error)}") from error
+
+
+def _open_pickled(path: Path) -> TensorFile:
+    identity = FileIdentity.of(path, path.stat())
+    loaded = load_pickled(path)
     state = _tensors_of(loaded)
     if not state:
         raise ModelError(f"{path.name} holds no tensors")
+    return _of_tensors(identity, state, {})
+
+
+def from_tensors(state: Mapping[str, Tensor], metadata: Mapping[str, str], name: str) -> TensorFile:
+    """Tensors in memory as if they had been opened from a file of that name, which is unlike every other."""
+    return _of_tensors(FileIdentity(name, next(_numbers), 0, 0), dict(state), metadata)
+
+
+_numbers = itertools.count(-1, -1)
+"""Inodes of files that there are not."""
+
+
+def _of_tensors(identity: FileIdentity, state: dict[str, Tensor], metadata: Mapping[str, str]) -> TensorFile:
     return TensorFile(
         identity=identity,
         tensors={key: TensorInfo(tensor.dtype, tuple(tensor.shape)) for key, tensor in state.items()},
-        metadata={},
+        metadata=metadata,
         _read=state.__getitem__,
     )
 

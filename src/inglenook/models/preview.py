@@ -18,12 +18,17 @@ def latent_to_jpeg(latent: Tensor, form: LatentFormat, longest_side: int) -> byt
 
     latent: [batch, channels, h, w], scaled as the network has it.
     """
-    factors = torch.tensor(form.rgb, dtype=torch.float32)
-    colours = latent[0].float().cpu().movedim(0, -1) @ factors + torch.tensor(form.rgb_bias)
-    values = ((colours + 1.0) * 127.5).clamp(0, 255).nan_to_num(0).to(torch.uint8)
-    picture = Image.fromarray(values.numpy())
+    picture = latent_to_picture(latent, form)
     ratio = longest_side / max(picture.size)
     size = max(round(picture.width * ratio), 1), max(round(picture.height * ratio), 1)
     file = io.BytesIO()
     picture.resize(size, Image.Resampling.BILINEAR).save(file, "JPEG", quality=JPEG_QUALITY)
     return file.getvalue()
+
+
+def latent_to_picture(latent: Tensor, form: LatentFormat) -> Image.Image:
+    """The first item of `latent` in colours, one pixel for each of the latent's."""
+    factors = torch.tensor(form.rgb, dtype=torch.float32)
+    colours = latent[0].float().cpu().movedim(0, -1) @ factors + torch.tensor(form.rgb_bias)
+    values = ((colours + 1.0) * 127.5).clamp(0, 255).nan_to_num(0).to(torch.uint8)
+    return Image.fromarray(values.numpy())

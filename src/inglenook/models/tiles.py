@@ -10,18 +10,27 @@ from torch import Tensor
 from inglenook.engine.context import check_interrupted
 
 
-def in_tiles(function: Callable[[Tensor], Tensor], x: Tensor, tile: int, overlap: int, scale: float) -> Tensor:
-    """Apply `function` to overlapping square tiles of `x`, [1, channels, h, w], and blend the results.
+def in_tiles(
+    function: Callable[[Tensor], Tensor],
+    x: Tensor,
+    tile: int | tuple[int, int],
+    overlap: int,
+    scale: float,
+    on_tile: Callable[[], None] = lambda: None,
+) -> Tensor:
+    """Apply `function` to overlapping tiles of `x`, [1, channels, h, w], and blend the results on the CPU.
 
-    tile, overlap: pixels of `x`; scale: pixels of the result per pixel of `x`. Memory: one tile, and the result twice.
+    tile: side, or (height, width); tile, overlap: pixels of `x`; scale: pixels of the result per pixel of `x`; on_tile:
+    called after each. Memory: one tile, and the result twice.
     """
+    tile_height, tile_width = (tile, tile) if isinstance(tile, int) else tile
     height, width = (round(side * scale) for side in x.shape[-2:])
     total: Tensor | None = None
     weight = torch.zeros(1, 1, height, width)
-    for top in starts(x.shape[-2], tile, overlap):
-        for left in starts(x.shape[-1], tile, overlap):
+    for top in starts(x.shape[-2], tile_height, overlap):
+        for left in starts(x.shape[-1], tile_width, overlap):
             check_interrupted()
-            part = function(x[..., top : top + tile, left : left + tile])
+            part = function(x[..., top : top + tile_height, left : left + tile_width]).float().cpu()
             rows, columns = part.shape[-2:]
             window = feather(rows, columns, max(round(overlap * scale), 1))
             begin_row, begin_column = round(top * scale), round(left * scale)
@@ -30,6 +39,7 @@ def in_tiles(function: Callable[[Tensor], Tensor], x: Tensor, tile: int, overlap
             place = (..., slice(begin_row, begin_row + rows), slice(begin_column, begin_column + columns))
             total[place] += part * window
             weight[place] += window
+            on_tile()
     assert total is not None
     return total / weight
 

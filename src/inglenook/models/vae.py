@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -23,11 +24,32 @@ OVERLAP = 16
 """Overlap of tiles, latent pixels."""
 
 
-def decode_latents(vae: Vae, latents: Tensor) -> Tensor:
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """Pieces to work in, latent pixels."""
+
+    height: int = TILE
+    width: int = TILE
+    overlap: int = OVERLAP
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.overlap < min(self.height, self.width):
+            raise NodeError(
+                f"tiles of {self.width}x{self.height} cannot overlap by {self.overlap} latent pixels: take fewer"
+            )
+
+    @classmethod
+    def of(cls, width: int | None, height: int | None, overlap: int | None, unit: int = 1) -> Tiling:
+        """From sizes in `unit`s of a latent pixel; the usual one in place of None."""
+        sizes = zip((height, width, overlap), (TILE, TILE, OVERLAP), strict=True)
+        return cls(*(usual if size is None else max(size // unit, 0) for size, usual in sizes))
+
+
+def decode_latents(vae: Vae, latents: Tensor, tiling: Tiling | None = None) -> Tensor:
     """Turn latents into pictures.
 
     latents: [batch, channels, h, w], unscaled; returns [batch, height, width, 3], 0..1, float32, on the CPU. One
-    picture at a time; falls back to tiles when one does not fit into memory.
+    picture at a time, in tiles with `tiling`; falls back to tiles when one does not fit into memory.
     """
     if latents.ndim != 4 or latents.shape[1] != vae.part.channels:
         raise NodeError(
@@ -37,15 +59,15 @@ def decode_latents(vae: Vae, latents: Tensor) -> Tensor:
     def decode(module: nn.Module, z: Tensor) -> Tensor:
         return module.decode(z, return_dict=False)[0]  # type: ignore[operator, no-any-return]
 
-    pictures = _one_by_one(vae, latents, decode, TILE, OVERLAP, float(vae.part.pixels))
+    pictures = _one_by_one(vae, latents, decode, tiling, 1, float(vae.part.pixels))
     return ((pictures + 1.0) / 2.0).clamp_(0.0, 1.0).movedim(1, -1).contiguous()
 
 
-def encode_images(vae: Vae, images: Tensor) -> Tensor:
+def encode_images(vae: Vae, images: Tensor, tiling: Tiling | None = None) -> Tensor:
     """Turn pictures into latents (the means of their distributions).
 
     images: [batch, height, width, 3 or more], 0..1; sides are cropped around the middle to multiples of 8, further
-    channels are ignored; returns [batch, channels, h, w], unscaled, float32, on the CPU.
+    channels are ignored; returns [batch, channels, h, w], unscaled, float32, on the CPU. Tiles as `decode_latents`.
     """
     pixels = vae.part.pixels
     height, width = images.shape[1] // pixels * pixels, images.shape[2] // pixels * pixels
@@ -57,13 +79,21 @@ def encode_images(vae: Vae, images: Tensor) -> Tensor:
     def encode(module: nn.Module, x: Tensor) -> Tensor:
         return module.encode(x, return_dict=False)[0].mode()  # type: ignore[operator, no-any-return]
 
-    return _one_by_one(vae, cropped.movedim(-1, 1) * 2.0 - 1.0, encode, TILE * pixels, OVERLAP * pixels, 1 / pixels)
+    return _one_by_one(vae, cropped.movedim(-1, 1) * 2.0 - 1.0, encode, tiling, pixels, 1 / pixels)
 
 
 def _one_by_one(
-    vae: Vae, batch: Tensor, function: Callable[[nn.Module, Tensor], Tensor], tile: int, overlap: int, scale: float
+    vae: Vae,
+    batch: Tensor,
+    function: Callable[[nn.Module, Tensor], Tensor],
+    tiling: Tiling | None,
+    unit: int,
+    scale: float,
 ) -> Tensor:
-    """Send each item through the network, in tiles when it does not fit."""
+    """Send each item through the network, in tiles when that is wanted or it does not fit.
+
+    unit: pixels of `batch` per latent pixel, each way; scale: of the result per pixel of `batch`.
+    """
     dtype = compute_dtype(vae.part.network, vae.store.device)
     results = []
     with torch.inference_mode(), vae.store.use(vae.part.network) as module:
@@ -73,19 +103,26 @@ def _one_by_one(
 
         for item in batch.chunk(len(batch)):
             check_interrupted()
-            results.append(_run_or_tile(run, item, tile, overlap, scale))
+            results.append(_run_or_tile(run, item, tiling, unit, scale))
         result = torch.cat(results)
     with torch.inference_mode(False):
         return result.clone()
 
 
-def _run_or_tile(run: Callable[[Tensor], Tensor], item: Tensor, tile: int, overlap: int, scale: float) -> Tensor:
+def _run_or_tile(
+    run: Callable[[Tensor], Tensor], item: Tensor, tiling: Tiling | None, unit: int, scale: float
+) -> Tensor:
+    def tiled(wanted: Tiling) -> Tensor:
+        return in_tiles(run, item, (wanted.height * unit, wanted.width * unit), wanted.overlap * unit, scale)
+
+    if tiling is not None:
+        return tiled(tiling)
     try:
         return run(item)
     except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error) or max(item.shape[-2:]) <= tile:
+        if not is_out_of_memory(error) or max(item.shape[-2:]) <= TILE * unit:
             raise
     logger.warning("out of memory in one pass over %dx%d, trying in tiles", item.shape[-1], item.shape[-2])
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    return in_tiles(run, item, tile, overlap, scale)
+    return tiled(Tiling(TILE, TILE, OVERLAP))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,8 +19,9 @@ from inglenook.nodes.environment import environment
 from inglenook.nodes.registry import node
 from inglenook.nodes.resampling import to_numpy
 
-_SAVE_LEVEL = 4
-_PREVIEW_LEVEL = 1
+SAVE_LEVEL = 4
+PREVIEW_LEVEL = 1
+"""How hard PNG files are compressed, 0..9."""
 _NO_MASK_SIZE = 64
 """Side of the empty mask of a picture without transparency."""
 
@@ -59,32 +61,52 @@ def _load(name: str, kind: str) -> tuple[Tensor, Tensor]:
 def save_image(
     images: Iterable[Tensor], filename_prefix: str = "ComfyUI", prompt: Any = None, extra_pnginfo: Any = None
 ) -> dict[str, Any]:
-    return _save(images, "output", filename_prefix, _SAVE_LEVEL, prompt, extra_pnginfo)
+    return save_with_workflow(images, "output", filename_prefix, SAVE_LEVEL, prompt, extra_pnginfo)
 
 
 @node("PreviewImage")
 def preview_image(images: Iterable[Tensor], prompt: Any = None, extra_pnginfo: Any = None) -> dict[str, Any]:
-    return _save(images, "temp", temporary_prefix(), _PREVIEW_LEVEL, prompt, extra_pnginfo)
+    return save_with_workflow(images, "temp", temporary_prefix(), PREVIEW_LEVEL, prompt, extra_pnginfo)
 
 
-def _save(
-    images: Iterable[Tensor], kind: FileKind, prefix: str, level: int, prompt: Any, extra_pnginfo: Any
+def save_with_workflow(
+    images: Iterable[Tensor],
+    kind: FileKind,
+    prefix: str,
+    level: int,
+    prompt: Any,
+    extra_pnginfo: Any,
+    *,
+    root: Path | None = None,
 ) -> dict[str, Any]:
+    """Write each picture as PNG with the workflow inside; return the ui data that names the files.
+
+    root: the folder, where it is not the server's own of that kind.
+    """
     text = workflow_text(prompt, extra_pnginfo) if environment().save_metadata else {}
-    return {"ui": {"images": [file.as_json() for file in save_pictures(images, kind, prefix, text, level)]}}
+    files = save_pictures(images, kind, prefix, text, level, root=root)
+    return {"ui": {"images": [file.as_json() for file in files]}}
 
 
 def save_pictures(
-    images: Iterable[Tensor], kind: FileKind, prefix: str, text: Mapping[str, str], level: int = _SAVE_LEVEL
+    images: Iterable[Tensor],
+    kind: FileKind,
+    prefix: str,
+    text: Mapping[str, str],
+    level: int = SAVE_LEVEL,
+    *,
+    root: Path | None = None,
 ) -> list[FileRef]:
     """Write each picture [height, width, channels], 0..1, as PNG with `text` inside."""
     files = []
+    folders = environment().folders
     for number, image in enumerate(images):
         context.check_interrupted()
         height, width = image.shape[:2]
         data = png.encode(pixels.quantize(to_numpy(image)), level=level, text=text)
-        folders = environment().folders
-        file = write_output(folders, kind, prefix, "png", data, width=width, height=height, batch_number=number)
+        file = write_output(
+            folders, kind, prefix, "png", data, width=width, height=height, batch_number=number, root=root
+        )
         files.append(file)
     return files
 

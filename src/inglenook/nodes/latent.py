@@ -14,10 +14,9 @@ from inglenook.media.metadata import workflow_text
 from inglenook.media.naming import write_output
 from inglenook.models.families.sd import LATENT_SCALE
 from inglenook.models.files import open_safetensors
-from inglenook.nodes.bislerp import bislerp
 from inglenook.nodes.environment import environment
 from inglenook.nodes.registry import node
-from inglenook.nodes.resampling import cut_to_aspect, resize
+from inglenook.nodes.resampling import resize
 
 Latent = dict[str, Any]
 
@@ -46,20 +45,14 @@ def upscale(samples: Latent, upscale_method: str, width: int, height: int, crop:
         height = max(_SMALLEST_SIDE, round(old_height * width / old_width))
     else:
         width, height = max(_SMALLEST_SIDE, width), max(_SMALLEST_SIDE, height)
-    return ({**samples, "samples": _resize(latent, width // _PIXELS, height // _PIXELS, upscale_method, crop)},)
+    return ({**samples, "samples": resize(latent, width // _PIXELS, height // _PIXELS, upscale_method, crop)},)
 
 
 @node("LatentUpscaleBy")
 def upscale_by(samples: Latent, upscale_method: str, scale_by: float) -> tuple[Latent]:
     latent = samples["samples"]
     width, height = round(latent.shape[-1] * scale_by), round(latent.shape[-2] * scale_by)
-    return ({**samples, "samples": _resize(latent, max(width, 1), max(height, 1), upscale_method, "disabled")},)
-
-
-def _resize(latent: Tensor, width: int, height: int, method: str, crop: str) -> Tensor:
-    if method != "bislerp":
-        return resize(latent, width, height, method, crop)
-    return bislerp(cut_to_aspect(latent, width, height) if crop == "center" else latent, width, height)
+    return ({**samples, "samples": resize(latent, max(width, 1), max(height, 1), upscale_method, "disabled")},)
 
 
 @node("SetLatentNoiseMask")

@@ -9,18 +9,22 @@ from PIL import Image
 from torch import Tensor
 
 from inglenook.media.pixels import quantize
+from inglenook.nodes.bislerp import bislerp
 
 
 def resize(samples: Tensor, width: int, height: int, method: str, crop: str = "disabled") -> Tensor:
     """Resize [batch, channels, height, width] without antialiasing.
 
-    method: `nearest-exact`, `bilinear`, `area`, `bicubic` or `lanczos` (pictures only: through 8-bit values).
+    method: `nearest-exact`, `bilinear`, `area`, `bicubic`, `bislerp`, or `lanczos` (pictures only: through 8-bit
+    values).
     crop: `center` first cuts the sides off so that the aspect ratio stays.
     """
     if crop == "center":
         samples = cut_to_aspect(samples, width, height)
     if method == "lanczos":
-        return _lanczos(samples, width, height)
+        return lanczos(samples, width, height)
+    if method == "bislerp":
+        return bislerp(samples, width, height)
     return F.interpolate(samples, size=(height, width), mode=method)
 
 
@@ -38,7 +42,8 @@ def cut_to_aspect(samples: Tensor, width: int, height: int) -> Tensor:
     return samples[..., y : old_height - y, x : old_width - x]
 
 
-def _lanczos(samples: Tensor, width: int, height: int) -> Tensor:
+def lanczos(samples: Tensor, width: int, height: int) -> Tensor:
+    """Resize pictures, [batch, channels, height, width], through 8-bit values."""
     pictures = [_lanczos_one(quantize(to_numpy(sample.movedim(0, -1))), width, height) for sample in samples]
     return torch.from_numpy(np.stack(pictures)).movedim(-1, 1).to(samples.device, samples.dtype)
 

@@ -22,6 +22,7 @@ from typing import Protocol
 
 from inglenook.engine.events import AnyEvent
 from inglenook.workers.messages import (
+    Ask,
     Configure,
     Down,
     Execute,
@@ -33,6 +34,7 @@ from inglenook.workers.messages import (
     decode_down,
 )
 from inglenook.workers.outbox import Outbox
+from inglenook.workers.standard_streams import StandardStreams
 
 logger = logging.getLogger(__name__)
 
@@ -53,20 +55,27 @@ class Runtime(Protocol):
 
     def stats(self) -> Stats: ...
 
+    def ask(self, question: Ask) -> None:
+        """Answer soon, beside the run; comes on another thread."""
 
-def _engine_runtime(configure: Configure) -> Runtime:
+
+StartRuntime = Callable[[Configure, "DeviceProcess"], Runtime]
+
+
+def _engine_runtime(configure: Configure, process: DeviceProcess) -> Runtime:
     from inglenook.workers.runtime import EngineRuntime  # imports torch
 
-    return EngineRuntime.start(configure)
+    return EngineRuntime.start(configure, process)
 
 
-def main(start_runtime: Callable[[Configure], Runtime] = _engine_runtime) -> None:
+def main(start_runtime: StartRuntime = _engine_runtime) -> None:
     """Entry point: `child FD`."""
     started = time.monotonic()
     _die_with_parent()
-    faulthandler.enable()
+    standard_streams = StandardStreams()
+    faulthandler.enable(standard_streams.error_copy)
     connection = socket.socket(fileno=int(sys.argv[1]))
-    DeviceProcess(connection).run(start_runtime, started)
+    DeviceProcess(connection, standard_streams).run(start_runtime, started)
 
 
 def _die_with_parent() -> None:
@@ -80,18 +89,21 @@ def _die_with_parent() -> None:
 class DeviceProcess:
     """Takes messages from the parent on one thread, runs graphs on the main thread."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, standard_streams: StandardStreams) -> None:
         self._connection = connection
+        self._standard_streams = standard_streams
         self._inbox: queue.SimpleQueue[Execute | Free] = queue.SimpleQueue()
-        self._outbox = Outbox(connection)
+        self.outbox = Outbox(connection)
+        self._runtime: Runtime | None = None
+        self._job_id: str | None = None
         self._interrupted: str | None = None
         self._frames = FrameBuffer()
 
-    def run(self, start_runtime: Callable[[Configure], Runtime], started: float) -> None:
+    def run(self, start_runtime: StartRuntime, started: float) -> None:
         """Set up, announce, then serve until the parent goes away."""
-        runtime = start_runtime(self._first_message())
+        runtime = self._runtime = start_runtime(self._first_message(), self)
         threading.Thread(target=self._read, name="inbox", daemon=True).start()
-        self._outbox.send(runtime.ready(time.monotonic() - started))
+        self.outbox.send(runtime.ready(time.monotonic() - started))
         told = time.monotonic()
         while True:
             match self._inbox.get():
@@ -99,22 +111,34 @@ class DeviceProcess:
                     self._execute(runtime, message)
                     if time.monotonic() - told > _STATS_EVERY_S:
                         told = time.monotonic()
-                        self._outbox.send(runtime.stats())
+                        self.outbox.send(runtime.stats())
                 case Free(unload_models=unload, free_memory=free):
                     runtime.free(unload_models=unload, free_memory=free)
-                    self._outbox.send(runtime.stats())
+                    self.outbox.send(runtime.stats())
+
+    def interrupt(self) -> None:
+        """Stop the job that runs now, if one does; a node may ask for it."""
+        self._interrupted = self._job_id
+
+    def free(self, *, unload_models: bool, free_memory: bool) -> None:
+        """Give memory back after the current run; a node may ask for it."""
+        self._inbox.put(Free(unload_models, free_memory))
 
     def _execute(self, runtime: Runtime, message: Execute) -> None:
         """Run one job to an end event, whatever happens. KeyboardInterrupt alone ends the process."""
-        self._outbox.begin(message.job_id, message.attempt)
+        self.outbox.begin(message.job_id, message.attempt)
+        self._job_id = message.job_id
         try:
-            runtime.execute(message, self._outbox.emit, partial(self._is_interrupted, message.job_id))
-            self._outbox.fail(RuntimeError("the run stopped without an end"))  # sent only then
+            runtime.execute(message, self.outbox.emit, partial(self._is_interrupted, message.job_id))
+            self.outbox.fail(RuntimeError("the run stopped without an end"))  # sent only then
         except KeyboardInterrupt:
             raise
         except BaseException as error:
             logger.exception("a run ended by an unexpected exception", extra={"job": message.job_id})
-            self._outbox.fail(error)
+            self.outbox.fail(error)
+        finally:
+            self._job_id = None
+            self._standard_streams.restore()
 
     def _is_interrupted(self, job_id: str) -> bool:
         return self._interrupted == job_id
@@ -137,6 +161,9 @@ class DeviceProcess:
                 self._inbox.put(message)
             case Interrupt(job_id=job_id):
                 self._interrupted = job_id
+            case Ask():
+                assert self._runtime is not None
+                self._runtime.ask(message)
             case Configure():
                 raise AssertionError("configured twice")
 

@@ -21,7 +21,11 @@ from typing import Any, cast
 import psutil
 
 from inglenook.engine.events import Failed, Interrupted, Succeeded
+from inglenook.engine.replacement import NodeReplacement
+from inglenook.packs.report import PackReport
 from inglenook.workers.messages import (
+    Answer,
+    Ask,
     Configure,
     Device,
     Down,
@@ -29,9 +33,14 @@ from inglenook.workers.messages import (
     Execute,
     FrameBuffer,
     Free,
+    Importing,
     Interrupt,
+    ModelFolderAdded,
+    Notice,
+    Question,
     Ready,
     Stats,
+    Up,
     decode_up,
     encode,
 )
@@ -101,6 +110,7 @@ class DeviceWorker:
         device: str = "auto",
         interrupt_grace_s: float = 30.0,
         memory_limit_bytes: int | None = None,
+        pack_import_timeout_s: float = 300.0,
         command: Sequence[str] = (sys.executable, "-m", "inglenook.workers.child"),
     ) -> None:
         self.name = name
@@ -108,11 +118,23 @@ class DeviceWorker:
         self.documents: Mapping[str, Any] | None = None
         self.devices: Sequence[Device] = ()
         self.versions: Mapping[str, str] = {}
+        self.packs: Sequence[PackReport] = ()
+        self.replacements: Sequence[NodeReplacement] = ()
+        self.model_folders: Sequence[ModelFolderAdded] = ()
+        self.routes_at: str | None = None
+        self.rewrites_prompts = False
         self.pid: int | None = None
         self._settings_json = settings_json
         self._device = device
         self._grace_s = interrupt_grace_s
         self._memory_limit = memory_limit_bytes
+        self._pack_import_timeout_s = pack_import_timeout_s
+        self._importing: str | None = None
+        """The node pack that is being imported."""
+        self._skipped_packs: dict[str, str] = {}
+        """Packs that a process died of, with the reason; until this server ends."""
+        self._questions: dict[int, asyncio.Future[bytes | None]] = {}
+        self._question_number = 0
         self._command = tuple(command)
         self._listener: WorkerListener | None = None
         self._channel: _Channel | None = None
@@ -187,7 +209,8 @@ class DeviceWorker:
         self._killed = None
         self._has_been_ready = False
         self._channel = channel
-        channel.send(Configure(self._settings_json, self._device))
+        self._importing = None
+        channel.send(Configure(self._settings_json, self._device, self._skipped_packs))
         self._own(self._read_log(process))
 
     def _own(self, coroutine: Any) -> None:
@@ -223,7 +246,7 @@ class DeviceWorker:
 
     # -- the process speaks ------------------------------------------------------------------------------------------
 
-    def received(self, channel: _Channel, message: Ready | Events | Stats) -> None:
+    def received(self, channel: _Channel, message: Up) -> None:
         """Take a message of the process."""
         if channel is not self._channel or self._listener is None:
             return
@@ -239,18 +262,45 @@ class DeviceWorker:
                     self.state = WorkerState.READY if self._killed is None else WorkerState.STARTING
                 self._listener.worker_events(self, job_id, attempt, events)
             case Ready():
-                self.documents = message.documents
-                self.devices = message.devices
-                self.versions = message.versions
-                if self._killed is not None:
-                    return
-                self.state = WorkerState.READY
-                self._has_been_ready = True
-                self._failed_starts = 0
-                logger.info("device process %s is ready after %.1f s", self.name, message.import_seconds)
-                self._listener.worker_ready(self)
+                self._ready(message)
             case Stats(devices=devices):
                 self.devices = devices
+            case Importing(pack=pack):
+                self._drop_timers()
+                self._importing = pack
+                timer = asyncio.get_running_loop().call_later(
+                    self._pack_import_timeout_s, self._import_takes_long, pack
+                )
+                self._timers.append(timer)
+            case Notice(name=name, data=data, client_id=client_id):
+                self._listener.worker_notice(self, name, data, client_id)
+            case Answer(number=number, body=body):
+                question = self._questions.pop(number, None)
+                if question is not None and not question.done():
+                    question.set_result(body)
+
+    def _ready(self, message: Ready) -> None:
+        assert self._listener is not None
+        self._drop_timers()
+        self._importing = None
+        self.documents = message.documents
+        self.devices = message.devices
+        self.versions = message.versions
+        self.packs = message.packs
+        self.replacements = message.replacements
+        self.model_folders = message.model_folders
+        self.rewrites_prompts = message.rewrites_prompts
+        if self._killed is not None:
+            return
+        self.routes_at = message.routes_at
+        self.state = WorkerState.READY
+        self._has_been_ready = True
+        self._failed_starts = 0
+        logger.info("device process %s is ready after %.1f s", self.name, message.import_seconds)
+        self._listener.worker_ready(self)
+
+    def _import_takes_long(self, pack: str) -> None:
+        self._kill(Cause.TIMEOUT, f"pack {pack} took longer than {self._pack_import_timeout_s:g} s to import")
 
     def lost(self, channel: _Channel) -> None:
         """The socket closed: the process has ended or is about to."""
@@ -274,7 +324,14 @@ class DeviceWorker:
                 process.kill()
             code = await process.wait()
         self.pid = None
+        self.routes_at = None
+        for question in self._questions.values():
+            if not question.done():
+                question.set_result(None)
+        self._questions.clear()
         death = self._death(code, request)
+        if self._importing is not None:
+            self._skipped_packs[self._importing] = f"a device process died while it imported this pack: {death.reason}"
         logger.warning("device process %s ended: %s", self.name, death.reason)
         try:
             self._listener.worker_died(
@@ -282,7 +339,8 @@ class DeviceWorker:
             )
         except Exception:  # whatever the listener makes of it, jobs to come need a process
             logger.exception("the end of device process %s could not be told", self.name)
-        self._failed_starts = 0 if self._has_been_ready else self._failed_starts + 1
+        # A pack that a process died of is left out by the next one: no reason to wait.
+        self._failed_starts = 0 if self._has_been_ready or self._importing else self._failed_starts + 1
         await self._replace()
 
     async def _replace(self) -> None:
@@ -314,7 +372,14 @@ class DeviceWorker:
         self.state = WorkerState.BUSY
         self._request = request
         self._channel.send(
-            Execute(request.job_id, request.attempt, request.graph, list(request.outputs), dict(request.extra_data))
+            Execute(
+                request.job_id,
+                request.attempt,
+                request.graph,
+                list(request.outputs),
+                dict(request.extra_data),
+                request.ask_validators,
+            )
         )
         if request.timeout_s is not None:
             loop = asyncio.get_running_loop()
@@ -329,6 +394,23 @@ class DeviceWorker:
             return
         self._interrupted = True
         self._ask_to_stop(Cause.CANCEL, f"it did not obey an interrupt within {self._grace_s:g} s")
+
+    async def ask(self, question: Question, timeout_s: float) -> bytes | None:
+        """Ask the process beside its run; the answer as msgpack or JSON, None when it gives none in time."""
+        if self._channel is None or self.state not in (WorkerState.READY, WorkerState.BUSY):
+            return None
+        self._question_number += 1
+        number = self._question_number
+        future = self._questions[number] = asyncio.get_running_loop().create_future()
+        self._channel.send(Ask(number, question))
+        try:
+            async with asyncio.timeout(timeout_s):
+                body: bytes | None = await future
+                return body
+        except TimeoutError:
+            return None
+        finally:
+            self._questions.pop(number, None)
 
     def free(self, *, unload_models: bool, free_memory: bool) -> None:
         if self._channel is not None:

@@ -10,11 +10,12 @@ import logging
 import socket
 import threading
 import time
+from typing import Any
 
-from inglenook.engine.events import AnyEvent, Failed, Interrupted, NodeDone, Succeeded
+from inglenook.engine.events import AnyEvent, Custom, Failed, Interrupted, NodeDone, Succeeded
 from inglenook.engine.failure import exception_message, exception_name, exception_traceback
 from inglenook.engine.values import well_formed
-from inglenook.workers.messages import Events, Up, encode
+from inglenook.workers.messages import Events, Notice, Up, encode
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,15 @@ class Outbox:
                     self._flush()
                 return
         self._wake.set()
+
+    def notify(self, name: str, data: Any, client_id: str | None) -> None:
+        """Send a message of a node pack: in order with the events of the run, while there is one."""
+        with self._lock:
+            is_running = not self._has_ended
+        if is_running:
+            self.emit(Custom(name, data, client_id))
+        else:
+            self.send(Notice(name, data, client_id))
 
     def fail(self, error: BaseException) -> None:
         """End the current job, unless it has ended, by an exception that no node is to blame for."""

@@ -1,10 +1,11 @@
-"""What a device process runs: our engine with the built-in nodes, on one device. Imports torch."""
+"""What a device process runs: our engine with the built-in nodes and those of packs, on one device. Imports torch."""
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import orjson
 import psutil
@@ -19,59 +20,102 @@ from inglenook.media.folders import Folders
 from inglenook.models import architectures
 from inglenook.models.memory import ModelStore
 from inglenook.nodes import registry
-from inglenook.nodes.environment import Environment, using
+from inglenook.nodes.environment import Environment, install
 from inglenook.nodes.interfaces import builtin_interfaces
 from inglenook.settings import Settings
-from inglenook.workers.messages import Configure, Device, Execute, Ready, Stats
+from inglenook.workers.caches import make_cache
+from inglenook.workers.messages import Ask, Configure, Device, Execute, Ready, Stats
+from inglenook.workers.outbox import Outbox
+from inglenook.workers.pack_side import PackSide
+from inglenook.workers.questions import Answerer
+
+logger = logging.getLogger(__name__)
+
+
+class Process(Protocol):
+    """The device process, as what runs in it sees it (`workers.child.DeviceProcess`)."""
+
+    outbox: Outbox
+
+    def interrupt(self) -> None: ...
+
+    def free(self, *, unload_models: bool, free_memory: bool) -> None: ...
 
 
 class EngineRuntime:
     """The executor, its nodes and what they share."""
 
-    def __init__(self, settings: Settings, device: torch.device) -> None:
+    def __init__(
+        self, settings: Settings, device: torch.device, process: Process, skipped_packs: Mapping[str, str]
+    ) -> None:
+        """Set up models, nodes and packs. skipped_packs: name -> why a pack is not imported."""
         budget = settings.model_memory_gb
         self._device = device
         self._max_nodes = settings.max_nodes
         self._models = ModelStore(device, None if budget is None else round(budget * (1 << 30)))
-        self._scope = ExitStack()
-        self._scope.enter_context(
-            using(
-                Environment(
-                    folders=Folders.from_settings(settings),
-                    models=self._models,
-                    max_megapixels=settings.max_megapixels,
-                    save_metadata=not settings.disable_metadata,
-                    preview_method=settings.preview_method,
-                    preview_size=settings.preview_size,
-                )
-            )
+        self._environment = Environment(
+            folders=Folders.from_settings(settings),
+            models=self._models,
+            max_megapixels=settings.max_megapixels,
+            save_metadata=not settings.disable_metadata,
+            preview_method=settings.preview_method,
+            preview_size=settings.preview_size,
         )
+        install(self._environment)
         writing.keep_journal(AttemptJournal(settings.data_folder))
         writing.flush_to_disk(settings.flush_outputs)
-        self._implementations = registry.load()
-        self._executor = Executor(self._implementations, on_out_of_memory=self._models.unload)
+        implementations = registry.load()
+        self._builtin = tuple(implementations)
+        self._packs = PackSide(settings, self._environment.folders, process)
+        self._imported = self._packs.import_all(skipped_packs)
+        for imported in self._imported:
+            implementations |= imported.implementations
+        self._implementations = implementations
+        self._executor = Executor(implementations, make_cache(settings), on_out_of_memory=self._models.unload)
+        self._answerer = Answerer(implementations, self._packs.rewrite_prompt, process.outbox.send)
 
     @classmethod
-    def start(cls, configure: Configure) -> EngineRuntime:
+    def start(cls, configure: Configure, process: Process) -> EngineRuntime:
         """Set up the process for its settings and device."""
         settings = Settings.from_resolved(configure.settings)
         if settings.worker_threads is not None:
             torch.set_num_threads(settings.worker_threads)
         torch.set_grad_enabled(False)
-        runtime = cls(settings, _choose_device(configure.device))
         threading.Thread(target=architectures.preload, name="preload", daemon=True).start()
-        return runtime
+        return cls(settings, _choose_device(configure.device), process, configure.skipped_packs)
 
     def ready(self, import_seconds: float) -> Ready:
         """Return the first message: what this process can do."""
-        documents = builtin_interfaces()
+        builtin = builtin_interfaces()
+        of_packs = self._descriptions()
+        self._answerer.told(of_packs)
         return Ready(
             pid=psutil.Process().pid,
-            documents={class_type: documents[class_type] for class_type in self._implementations},
+            documents={class_type: builtin[class_type] for class_type in self._builtin} | of_packs,
             devices=self._devices(),
             versions={"torch": str(torch.__version__)},
             import_seconds=import_seconds,
+            packs=[imported.report for imported in self._imported],
+            replacements=self._packs.replacements(),
+            model_folders=self._packs.model_folders(),
+            routes_at=self._packs.serve_routes(),
+            rewrites_prompts=self._packs.rewrites_prompts,
         )
+
+    def _descriptions(self) -> dict[str, Any]:
+        """The interface documents of the packs' classes, as they are now."""
+        documents = {}
+        for class_type, implementation in self._implementations.items():
+            if implementation.describe is not None:
+                try:
+                    documents[class_type] = implementation.describe()
+                except Exception as error:  # it could be described a moment ago
+                    logger.warning("node class %s is left out: %r", class_type, error)
+        return documents
+
+    def ask(self, question: Ask) -> None:
+        """Answer soon, beside the run."""
+        self._answerer.ask(question)
 
     def execute(self, message: Execute, emit: Callable[[AnyEvent], None], is_interrupted: Callable[[], bool]) -> None:
         """Run one job to its end event."""
@@ -82,8 +126,10 @@ class EngineRuntime:
             outputs=tuple(message.outputs),
             extra_data=message.extra_data,
             preview_method=method if isinstance(method, str) and method != "default" else None,
+            ask_validators=message.ask_validators,
         )
-        self._executor.execute(run, emit, is_interrupted)
+        with self._packs.running(run), torch.inference_mode():
+            self._executor.execute(run, emit, is_interrupted)
 
     def free(self, *, unload_models: bool, free_memory: bool) -> None:
         """Unload models; with free_memory drop the node cache too."""

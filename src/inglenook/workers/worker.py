@@ -8,7 +8,9 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from inglenook.engine.events import AnyEvent
-from inglenook.workers.messages import Device
+from inglenook.engine.replacement import NodeReplacement
+from inglenook.packs.report import PackReport
+from inglenook.workers.messages import Device, ModelFolderAdded, Question
 
 
 class WorkerState(StrEnum):
@@ -30,6 +32,8 @@ class Request:
     outputs: tuple[str, ...]
     extra_data: Mapping[str, Any]
     timeout_s: float | None
+    ask_validators: bool = False
+    """The classes' own validators could not be asked when the job was accepted."""
 
 
 class Cause(StrEnum):
@@ -62,6 +66,9 @@ class WorkerListener(Protocol):
     def worker_died(self, worker: Worker, job_id: str | None, attempt: int, death: Death) -> None:
         """The process ended; `job_id` is the job that it ran. A new process is started without being asked."""
 
+    def worker_notice(self, worker: Worker, name: str, data: Any, client_id: str | None) -> None:
+        """A node pack sends a message outside a run: to one client, or to all."""
+
 
 class Worker(Protocol):
     """Runs one job at a time."""
@@ -79,12 +86,35 @@ class Worker(Protocol):
     @property
     def devices(self) -> Sequence[Device]: ...
 
+    @property
+    def packs(self) -> Sequence[PackReport]:
+        """What became of its node packs."""
+
+    @property
+    def replacements(self) -> Sequence[NodeReplacement]:
+        """Node classes that its packs replace by others."""
+
+    @property
+    def model_folders(self) -> Sequence[ModelFolderAdded]:
+        """Model folders that its packs registered."""
+
+    @property
+    def routes_at(self) -> str | None:
+        """Unix socket where the routes of its packs are served; None where there are none now."""
+
+    @property
+    def rewrites_prompts(self) -> bool:
+        """Whether its packs want to see each prompt."""
+
     async def start(self, listener: WorkerListener) -> None: ...
 
     async def close(self) -> None: ...
 
     def execute(self, request: Request) -> None:
         """Begin a job; only when READY."""
+
+    async def ask(self, question: Question, timeout_s: float) -> bytes | None:
+        """Ask beside the run; None when there is no answer in time."""
 
     def interrupt(self, job_id: str) -> None:
         """Stop the job if it runs here; asked a second time, by force."""

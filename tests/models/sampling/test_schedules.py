@@ -27,7 +27,7 @@ TABLE = linear_prediction("eps").table
 
 CPU = Path("/proc/cpuinfo")
 IS_REFERENCE_ARITHMETIC = CPU.exists() and "GenuineIntel" in CPU.read_text()
-"""torch's `exp` and `tan` come from MKL, whose last bit depends on the processor's maker; the references come from Intel.
+"""torch's `exp` and `tan` come from MKL, whose last bit depends on the processor's maker; references come from Intel.
 ComfyUI on this processor would differ from them in the same way."""
 
 

@@ -9,6 +9,7 @@ import asyncio
 import io
 import os
 import re
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from email.utils import formatdate, parsedate_to_datetime
@@ -76,10 +77,11 @@ class FileAnswer:
         return _Streamed(self.file, self.first, self.start, self.end, self.status, self.headers)
 
 
-def answer_with_file(path: Path, asked: Headers) -> FileAnswer:
+def answer_with_file(path: Path, asked: Headers, type_headers: Mapping[str, str] | None = None) -> FileAnswer:
     """Answer with the file, a part of it (206), or 304; blocks on the disk. Raises ApiError 404, 416.
 
-    asked: the headers of the request.
+    asked: the headers of the request. type_headers: what is said of its type, for a file that is to be trusted; without
+    them it is sent as one that somebody has uploaded.
     """
     try:
         if not path.is_file():  # a pipe would block
@@ -89,17 +91,17 @@ def answer_with_file(path: Path, asked: Headers) -> FileAnswer:
         raise ApiError(404, "not_found", f"There is no file {path.name!r}") from None
     with ExitStack() as stack:
         stack.callback(file.close)
-        answer = _answer(file, path.name, asked)
+        answer = _answer(file, _type_headers(path.name, asked) if type_headers is None else type_headers, asked)
         if answer.file is not None:
             stack.pop_all()
         return answer
 
 
-def _answer(file: io.FileIO, name: str, asked: Headers) -> FileAnswer:
+def _answer(file: io.FileIO, type_headers: Mapping[str, str], asked: Headers) -> FileAnswer:
     status = os.fstat(file.fileno())
     state = _State(status.st_size, f'"{status.st_mtime_ns:x}-{status.st_size:x}"', int(status.st_mtime))
     headers = {
-        **_type_headers(name, asked),
+        **type_headers,
         "Accept-Ranges": "bytes",
         "ETag": state.etag,
         "Last-Modified": formatdate(state.modified_s, usegmt=True),

@@ -190,8 +190,8 @@ class RunMessages:
                 name = node.node_id.encode()
                 frame = struct.pack(">II", 3, len(name)) + name + text.encode()
                 yield Outgoing(None, Scope.EVERYONE, plain=frame)
-            case Custom(name=name, data=data, client_id=client_id):
-                yield self._json(name, data, Scope.EVERYONE if client_id is None else Scope.CLIENT)
+            case Custom():
+                pass  # its sender chooses who hears it: `SocketHub.notice`
             case Blocked():
                 yield self._json("execution_error", self._blocked(event), Scope.EVERYONE)
             case _:

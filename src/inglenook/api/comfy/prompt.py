@@ -11,7 +11,7 @@ import hashlib
 import math
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import orjson
@@ -24,7 +24,7 @@ from inglenook.api.deps import Services, services
 from inglenook.api.errors import ApiError, JSONResponse, as_response
 from inglenook.engine.graph import Graph, GraphError
 from inglenook.engine.secrets import SECRET_KEYS
-from inglenook.engine.validation import validate
+from inglenook.engine.validation import Validation, validate
 from inglenook.errors import InglenookError
 from inglenook.jobs import Conflict, Existing, Job, JobId
 
@@ -86,18 +86,17 @@ async def submit(
     is_large: the work takes long enough to do it off the event loop.
     """
     do = asyncio.to_thread if is_large else _at_once
-    body = _normal_body(body)
+    body = _normal_body(await server.questions.rewrite(body))
     number = _number(body, server.dispatcher.next_number())
     graph = await do(_parse, body["prompt"], server.settings.max_nodes)
+    graph = server.catalogs.with_replacements(graph)
     class_types = frozenset(node.class_type for node in graph.nodes.values())
     await server.catalogs.wait_for(class_types, _CATALOG_WAIT_S)
-    catalog = server.catalogs.current
-    targets = _targets(body)
-    validation = await do(validate, graph, catalog, targets=targets)
+    validation, ask_validators = await _validate(server, do, graph, _targets(body))
     if validation.error is not None:
         raise PromptRefused(validation.error, validation.node_errors)
     job, secrets = await do(_job, body, number, validation.graph, validation.outputs, idempotency_key)
-    outcome = await server.dispatcher.submit(job, class_types, secrets)
+    outcome = await server.dispatcher.submit(job, class_types, secrets, ask_validators=ask_validators)
     if isinstance(outcome, Conflict):
         raise PromptRefused.simple(
             "prompt_id_conflict", "A different prompt with this id exists", f"prompt_id '{job.id[:200]}'", status=409
@@ -106,6 +105,35 @@ async def submit(
         server.dispatcher.also_tell(outcome.job.id, job.client_id)
         await server.sockets.repeat(outcome.job.id, job.client_id)
     return {"prompt_id": outcome.job.id, "number": outcome.job.number, "node_errors": validation.node_errors}
+
+
+async def _validate(
+    server: Services, do: Callable[..., Any], graph: Graph, targets: Sequence[str] | None
+) -> tuple[Validation, bool]:
+    """Check a graph, the code of node packs included; with whether that code is still to be asked when the run starts.
+
+    Lists of choices that packs make may have changed since they were told: before one refuses a value, it is asked for
+    anew.
+    """
+    catalog = server.catalogs.current
+    validation: Validation = await do(validate, graph, catalog, targets=targets)
+    if _refused_by_choices(validation):
+        await server.questions.refresh()
+        if server.catalogs.current is not catalog:
+            catalog = server.catalogs.current
+            validation = await do(validate, graph, catalog, targets=targets)
+    if not validation.questions:
+        return validation, False
+    answers = await server.questions.validate(validation.questions)
+    if answers is None:
+        return validation, True
+    return await do(validate, graph, catalog, targets=targets, answers=answers), False
+
+
+def _refused_by_choices(validation: Validation) -> bool:
+    return any(
+        reason["type"] == "value_not_in_list" for node in validation.node_errors.values() for reason in node["errors"]
+    )
 
 
 async def _at_once(function: Callable[..., Result], *arguments: Any, **options: Any) -> Result:

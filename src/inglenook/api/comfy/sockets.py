@@ -12,6 +12,7 @@ import logging
 import uuid
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Any
 
 import orjson
@@ -21,7 +22,7 @@ from inglenook.api.comfy.messages import Outgoing, RunMessages, Scope, final_mes
 from inglenook.api.websocket_protocol import EXTENSION
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.run import Run
-from inglenook.engine.events import AnyEvent, NodeStarted
+from inglenook.engine.events import AnyEvent, Custom, NodeStarted
 from inglenook.jobs import JobId, JobStore
 
 logger = logging.getLogger(__name__)
@@ -120,6 +121,18 @@ class SocketHub:
 
     def run_events(self, run: Run, events: Sequence[AnyEvent]) -> None:
         """Render events and queue them where they belong."""
+        if not self._sockets:
+            return
+        if any(type(event) is Custom for event in events):
+            for is_custom, group in groupby(events, lambda event: type(event) is Custom):
+                if is_custom:
+                    self._tell_custom(group)
+                else:
+                    self._tell(run, list(group))
+        else:
+            self._tell(run, events)
+
+    def _tell(self, run: Run, events: Sequence[AnyEvent]) -> None:
         targets = self._targets(run)
         if not targets:
             return
@@ -128,6 +141,18 @@ class SocketHub:
             renderer = RunMessages(run.job.id)
             self._renderers[run.job.id] = (run.job.attempt, renderer)
         self._deliver(run, targets, renderer.render_all(events))
+
+    def _tell_custom(self, events: Iterable[AnyEvent]) -> None:
+        for event in events:
+            if isinstance(event, Custom):
+                self.notice(event.name, event.data, event.client_id)
+
+    def notice(self, name: str, data: Any, client_id: str | None) -> None:
+        """Tell one client, or everybody, what a node pack has to say."""
+        chosen = self._sockets if client_id is None else filter(None, (self._by_sid.get(client_id),))
+        item = Outgoing(message(name, data))
+        for socket in list(chosen):
+            socket.put([item])
 
     def run_left(self, run: Run) -> None:
         self._renderers.pop(run.job.id, None)

@@ -1,4 +1,4 @@
-"""`/system_stats`, `/object_info`, `/features`, `/extensions`: what this server is and has."""
+"""`/system_stats`, `/object_info`, `/features`: what this server is and has."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from inglenook import __version__
+from inglenook.api.comfy import extensions
 from inglenook.api.deps import Services, services
 from inglenook.api.errors import JSONResponse
+from inglenook.packs.report import PackReport
 from inglenook.settings import Settings
 
 router = APIRouter(tags=["comfy"])
@@ -33,11 +35,6 @@ def features(settings: Settings) -> dict[str, Any]:
 @router.get("/features", summary="Feature flags of the server")
 async def get_features(request: Request) -> Response:
     return JSONResponse(features(services(request).settings))
-
-
-@router.get("/extensions", summary="Scripts that extend the editor")
-async def get_extensions() -> Response:
-    return JSONResponse([])
 
 
 @router.get("/system_stats", summary="Versions, memory and devices")
@@ -57,8 +54,19 @@ async def get_system_stats(request: Request) -> Response:
         "pytorch_version": versions.get("torch", _installed_torch()),
         "embedded_python": False,
         "argv": ["inglenook"],
+        "custom_nodes": [_summary(report) for report in extensions.reports(request)],
     }
     return JSONResponse({"system": system, "devices": _devices(server, memory.total, memory.available)})
+
+
+def _summary(report: PackReport) -> dict[str, Any]:
+    return {
+        "name": report.name,
+        "classes": len(report.classes),
+        "import_seconds": round(report.import_seconds, 3),
+        "error": report.error,
+        "warnings": report.warnings,
+    }
 
 
 def _installed_torch() -> str:
@@ -90,6 +98,7 @@ def _devices(server: Services, total: int, free: int) -> list[dict[str, Any]]:
 @router.get("/object_info", summary="Every node class")
 async def get_object_info(request: Request) -> Response:
     """Return the interface of every node class; answers If-None-Match with 304 and gzip where it is accepted."""
+    await services(request).questions.refresh()
     info = await asyncio.to_thread(services(request).catalogs.object_info)
     headers = {"etag": info.etag, "cache-control": "no-cache", "vary": "accept-encoding"}
     if info.etag in request.headers.get("if-none-match", ""):
@@ -102,6 +111,7 @@ async def get_object_info(request: Request) -> Response:
 @router.get("/object_info/{class_type:path}", summary="One node class")
 async def get_object_info_entry(request: Request) -> Response:
     """Return `{class: interface}`, `{}` for an unknown class."""
+    await services(request).questions.refresh()
     catalog = services(request).catalogs.current
     class_type = request.path_params["class_type"]
     return JSONResponse(orjson.dumps(await asyncio.to_thread(catalog.object_info, class_type)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +26,8 @@ class StepReport:
     total: int
     denoised: Tensor
     """The clean latent so far, scaled as the network has it, on the device."""
+    x: Tensor
+    """The noisy latent that the network saw last, likewise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,12 +70,12 @@ def sample(
             if mask is None
             else _Keep(_fit_mask(mask, latent.shape).to(device), scaled, _mask_noise(sampler, noise, seed))
         )
-        denoise = GuidedModel(loaded, guider.prepare(latent.shape[0]), keep)
+        denoise = GuidedModel(loaded, guider.prepare(latent.shape[0]), keep, scaled)
         last: list[Tensor] = [scaled]
 
         def report(step: int, denoised: Tensor) -> None:
             last[0] = denoised
-            watch(StepReport(step, len(sigmas) - 1, denoised))
+            watch(StepReport(step, len(sigmas) - 1, denoised, denoise.last))
 
         prediction = model.prediction
         pure = prediction.starts_from_pure_noise(sigmas[0])
@@ -89,16 +91,20 @@ class GuidedModel:
 
     model: LoadedModel
     guidance: Guidance
-    keep: _Keep | None = field(default=None)
+    keep: _Keep | None
+    last: Tensor
+    """What it was asked about last."""
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         check_interrupted()
+        self.last = x
         if self.keep is None:
             return self.guidance.denoise(self.model, x, sigma)
         return self.keep.after(self.guidance.denoise(self.model, self.keep.before(x, sigma, self.model), sigma))
 
     def with_uncond(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
         check_interrupted()
+        self.last = x
         if self.keep is None:
             return self.guidance.denoise_both(self.model, x, sigma)
         x = self.keep.before(x, sigma, self.model)

@@ -73,6 +73,9 @@ class SigmaTable:
         last = len(self.sigmas) * self.stride - 1
         return float(self.sigma(torch.tensor((1.0 - percent) * last)))
 
+    percent_to_sigma = at_percent
+    """The name that node packs know."""
+
     @classmethod
     def of(cls, sigmas: Tensor, stride: int = 1) -> SigmaTable:
         return cls(sigmas.float(), sigmas.log().float(), stride)

@@ -29,9 +29,16 @@ def encode_prompt(clip: Clip, prompt: str) -> Encoded:
 
     A weight moves a token's vector away from, or towards, the vector that an empty prompt has in the same place.
     """
-    chunks = tokenize_prompt(
-        prompt, tokenize, clip.part.shape, lambda name: clip.embeddings.find(name, clip.part.width)
-    )
+    return encode_chunks(clip, chunks_of(clip, prompt))
+
+
+def chunks_of(clip: Clip, prompt: str) -> list[Chunk]:
+    """The tokens of a prompt, as the encoder reads them."""
+    return tokenize_prompt(prompt, tokenize, clip.part.shape, lambda name: clip.embeddings.find(name, clip.part.width))
+
+
+def encode_chunks(clip: Clip, chunks: Sequence[Chunk]) -> Encoded:
+    """Encode the tokens of a prompt, at least one chunk; see `encode_prompt`."""
     is_weighted = any(token.weight != 1.0 for chunk in chunks for token in chunk)
     batch = [*chunks, *([_empty(clip)] if is_weighted else [])]
     with torch.inference_mode(), clip.store.use(clip.part.network) as module:

@@ -15,7 +15,7 @@ import logging
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -34,6 +34,8 @@ class Token:
 
     value: int | Tensor
     weight: float = 1.0
+    word: int = field(default=0, compare=False)
+    """Number, from 1, of the part of the prompt that it belongs to; 0 for what stands around the prompt."""
 
 
 Chunk = tuple[Token, ...]
@@ -91,7 +93,7 @@ def tokenize_prompt(
     words: list[list[Token]] = []
     for text, weight in parse_weights(escape(prompt)):
         words += _words(unescape(text), weight, tokenize, find_embedding)
-    return _chunks(words, shape)
+    return _chunks([[replace(token, word=number) for token in word] for number, word in enumerate(words, 1)], shape)
 
 
 def _words(text: str, weight: float, tokenize: Tokenize, find_embedding: FindEmbedding | None) -> list[list[Token]]:

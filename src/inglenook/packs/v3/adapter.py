@@ -51,6 +51,7 @@ def v3_implementation(node_class: type, python_module: str) -> NodeImplementatio
         validate=calls.validate if schema.has_validator else None,
         is_async=is_async(calls.node_class),
         check_lazy=_check_lazy if overrides(calls.node_class, "check_lazy_status") else None,
+        describe=lambda: v3_document(node_class, python_module),
     )
 
 
@@ -121,6 +122,10 @@ class _Calls:
         """Dynamic inputs are put together from the parts that were asked for."""
         types = {_TYPES: inputs.pop(_TYPES)} if _TYPES in inputs else {}
         schema = self.schema
+        for name in schema.hidden:  # a class of this style asks `cls.hidden`
+            inputs.pop(name, None)
+            if name.removeprefix(_HIDDEN) not in schema.inputs:
+                inputs.pop(name.removeprefix(_HIDDEN), None)
         if schema.has_dynamic_inputs:
             inputs = nested(schema.inputs, inputs, inputs)
             if not schema.validates_all:

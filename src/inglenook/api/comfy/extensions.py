@@ -1,0 +1,129 @@
+"""`/extensions`: scripts that node packs add to the editor, and the other files of their web folders."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from inglenook.api.cache_headers import cache_control
+from inglenook.api.comfy.file_response import FileAnswer, answer_with_file
+from inglenook.api.deps import services
+from inglenook.api.errors import ApiError, JSONResponse
+from inglenook.api.pack_routes import AnsweredByPacks
+from inglenook.errors import UnsafePath
+from inglenook.media import paths
+from inglenook.media.kinds import content_type
+from inglenook.packs.report import PackReport
+
+router = APIRouter(tags=["comfy"])
+
+_TEXTS = {
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".css": "text/css",
+    ".html": "text/html",
+    ".htm": "text/html",
+    ".json": "application/json",
+    ".map": "application/json",
+    ".txt": "text/plain",
+    ".md": "text/markdown",
+}
+_OTHERS = {
+    ".svg": "image/svg+xml",
+    ".ico": "image/x-icon",
+    ".wasm": "application/wasm",
+    ".woff": "font/woff",
+    ".woff2": "font/woff2",
+    ".ttf": "font/ttf",
+    ".otf": "font/otf",
+    ".eot": "application/vnd.ms-fontobject",
+}
+"""Types of files that make up a page; a browser that may not guess (nosniff) needs them right."""
+
+
+def reports(request: Request) -> list[PackReport]:
+    """What became of each pack, by name; of one that several device processes have imported, the first report."""
+    found: dict[str, PackReport] = {}
+    for worker in services(request).dispatcher.workers:
+        for report in getattr(worker, "packs", ()):
+            found.setdefault(report.name, report)
+    return [found[name] for name in sorted(found)]
+
+
+def _web_folders(request: Request) -> dict[str, Path]:
+    return {
+        report.name: Path(report.web_directory)
+        for report in reports(request)
+        if report.web_directory is not None and report.error is None
+    }
+
+
+@router.get("/extensions", summary="Scripts that extend the editor")
+async def get_extensions(request: Request) -> Response:
+    """Return the address of each `.js` file in the web folders of node packs."""
+    return JSONResponse(await asyncio.to_thread(_scripts, _web_folders(request)))
+
+
+def _scripts(folders: dict[str, Path]) -> list[str]:
+    return sorted(
+        f"/extensions/{quote(name, safe='')}/{quote(script)}"
+        for name, folder in folders.items()
+        for script in _scripts_below(folder)
+    )
+
+
+def _scripts_below(folder: Path) -> Iterator[str]:
+    """Names below `folder` that `get_extension_file` would serve."""
+    for directory, subfolders, files in os.walk(folder):  # follows no links to folders, which might go in circles
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        for name in files:
+            if name.lower().endswith(".js"):
+                path = Path(directory, name).relative_to(folder).as_posix()
+                if _found(folder, path) is not None:
+                    yield path
+
+
+@router.get("/extensions/{pack}/{path:path}", summary="A file of a node pack's web folder")
+async def get_extension_file(request: Request) -> Response:
+    """Send a file of a pack's web folder as what it is; scripts are asked for again each time."""
+    pack, path = request.path_params["pack"], request.path_params["path"]
+    answer = await asyncio.to_thread(_file, _web_folders(request).get(pack), path, request)
+    if answer is not None:
+        return answer.response()
+    return AnsweredByPacks(ApiError(404, "not_found", f"The pack {pack[:100]!r} has no file {path[:100]!r} to show"))
+
+
+def _file(folder: Path | None, path: str, request: Request) -> FileAnswer | None:
+    found = None if folder is None else _found(folder, path)
+    if found is None:
+        return None
+    headers = {"Content-Type": _type(found.name), "X-Content-Type-Options": "nosniff"}
+    rule = cache_control(found.name, 200)
+    if rule is not None:
+        headers["Cache-Control"] = rule
+    return answer_with_file(found, request.headers, headers)
+
+
+def _found(folder: Path, path: str) -> Path | None:
+    """The file, if it is one, lies below `folder` with links followed, and is not hidden (`.git`, `.env`)."""
+    try:
+        if any(part.startswith(".") for part in paths.parts(path)):
+            return None
+        found = paths.resolve(folder, path)
+        return found if found.is_file() else None
+    except (UnsafePath, OSError):
+        return None
+
+
+def _type(name: str) -> str:
+    extension = Path(name).suffix.lower()
+    if extension in _TEXTS:
+        return f"{_TEXTS[extension]}; charset=utf-8"
+    return _OTHERS.get(extension) or content_type(name)

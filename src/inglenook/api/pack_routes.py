@@ -1,0 +1,68 @@
+"""Paths that nothing else serves: routes that node packs added, else 404 or 405.
+
+The device process serves them (`packs/route_server.py`) on a Unix socket that its worker names in `routes_at`.
+"""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from inglenook.api import errors
+
+_METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE"))
+
+
+class PackRoutes:
+    """An ASGI app for HTTP and WebSocket."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            from inglenook.api.socket_forwarding import forward_socket
+
+            await forward_socket(_routes_at(scope), scope, receive, send)
+        else:
+            await answer_by_packs(scope, receive, send)
+
+
+class AnsweredByPacks(Response):
+    """What a route returns to leave the answer to packs; `missing` is told when none has one."""
+
+    def __init__(self, missing: errors.ApiError) -> None:
+        self.background = None
+        self._missing = missing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await answer_by_packs(scope, receive, send, self._missing)
+
+
+async def answer_by_packs(scope: Scope, receive: Receive, send: Send, missing: errors.ApiError | None = None) -> None:
+    """Answer an HTTP request by a route of a pack. Raises ApiError when none has one: `missing`, or 404 and 405."""
+    path = _routes_at(scope)
+    allow = None
+    if path is not None and scope["method"] in _METHODS:
+        from inglenook.api.forwarding import forward  # loaded when there are packs
+
+        unmatched = await forward(path, scope, receive, send)
+        if unmatched is None:
+            return
+        allow = unmatched.allow
+    raise missing or _nothing_there(scope, allow)
+
+
+def _routes_at(scope: Scope) -> str | None:
+    """The socket of the first worker that serves routes."""
+    for worker in scope["app"].state.services.dispatcher.workers:
+        path: str | None = getattr(worker, "routes_at", None)
+        if path is not None:
+            return path
+    return None
+
+
+def _nothing_there(scope: Scope, allow: str | None) -> errors.ApiError:
+    """allow: methods that packs would take at this path."""
+    method, path = scope["method"], scope["path"][:200]
+    if method == "GET" and allow is None:
+        return errors.ApiError(404, "not_found", f"There is nothing at {path}")
+    message = f"{method} is not allowed at {path}"
+    return errors.ApiError(405, "method_not_allowed", message, headers={"Allow": allow or "GET,HEAD"})

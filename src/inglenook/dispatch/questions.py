@@ -1,0 +1,84 @@
+"""What only the code of node packs can say, asked of the workers that have it, for a short time each.
+
+No answer in time is an answer too: the validators of a busy or dead worker are asked again when the run starts, a list
+of choices is the one that was told last, a prompt is used as it came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import orjson
+
+from inglenook.dispatch.catalogs import Catalogs
+from inglenook.engine.validators import ValidatorAnswer, ValidatorCall
+from inglenook.workers.messages import AskValidators, DescribeClasses, RewritePrompt
+from inglenook.workers.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+PATIENCE_S = 2.0
+"""How long a worker has for an answer."""
+FRESH_S = 1.0
+"""How long a description of the packs' classes counts as fresh."""
+
+Answers = dict[str, ValidatorAnswer]
+_answers_decoder = msgspec.msgpack.Decoder(Answers)
+_documents_decoder = msgspec.msgpack.Decoder(dict[str, Any])
+
+
+class PackQuestions:
+    """Asks the workers of one server."""
+
+    def __init__(self, workers: Callable[[], Sequence[Worker]], catalogs: Catalogs) -> None:
+        self._workers = workers
+        self._catalogs = catalogs
+        self._asked_at = float("-inf")
+        self._asking: asyncio.Task[None] | None = None
+
+    def _with_packs(self) -> list[Worker]:
+        return [worker for worker in self._workers() if any(pack.classes for pack in worker.packs)]
+
+    async def validate(self, calls: Sequence[ValidatorCall]) -> Answers | None:
+        """What the validators say, by node id; None when some could not be asked."""
+        wanted = {call.class_type for call in calls}
+        for worker in self._workers():
+            if worker.documents is not None and wanted <= worker.documents.keys():
+                body = await worker.ask(AskValidators(list(calls)), PATIENCE_S)
+                if body is not None:
+                    return _answers_decoder.decode(body)
+        return None
+
+    async def refresh(self) -> None:
+        """Have the catalog's entries of packs say what their code says now; at most once a second."""
+        if not self._with_packs():
+            return
+        loop = asyncio.get_running_loop()
+        if self._asking is None and loop.time() - self._asked_at < FRESH_S:
+            return
+        if self._asking is None:
+            self._asking = loop.create_task(self._describe())
+        await asyncio.shield(self._asking)
+
+    async def _describe(self) -> None:
+        try:
+            for worker in self._with_packs():
+                body = await worker.ask(DescribeClasses(), PATIENCE_S)
+                if body is not None:
+                    self._catalogs.change(_documents_decoder.decode(body))
+        finally:
+            self._asked_at = asyncio.get_running_loop().time()
+            self._asking = None
+
+    async def rewrite(self, body: Any) -> Any:
+        """The body of a `POST /prompt` as packs want it."""
+        for worker in self._workers():
+            if worker.rewrites_prompts:
+                answer = await worker.ask(RewritePrompt(orjson.dumps(body)), PATIENCE_S)
+                if answer is not None:
+                    body = orjson.loads(answer)
+        return body

@@ -1,0 +1,7 @@
+"""`server`: routes and messages of node packs."""
+
+from inglenook.packs.prompt_server import BinaryEventTypes as BinaryEventTypes
+from inglenook.packs.prompt_server import PromptServer as PromptServer
+from inglenook.packs.surface_finder import missing
+
+__getattr__ = missing(__name__)

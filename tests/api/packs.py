@@ -1,0 +1,98 @@
+"""A server with routes of node packs: real uvicorn in front, real aiohttp on a Unix socket behind it."""
+
+import asyncio
+import threading
+from contextlib import asynccontextmanager, contextmanager
+
+import httpx
+import uvicorn
+
+from inglenook.api.app import create_app
+from inglenook.api.server import bind
+from inglenook.api.websocket_protocol import BatchingProtocol
+from inglenook.packs import route_server
+from tests.api.idle import NeverReady, idle_services
+
+
+@contextmanager
+def side_loop():
+    """An event loop in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+class PackWorker(NeverReady):
+    """A worker with routes of packs."""
+
+    def __init__(self, routes_at):
+        self.routes_at = routes_at
+
+
+class PackServer:
+    """A running server; `http` speaks to it, `worker` names the socket of the routes."""
+
+    def __init__(self, port, http, worker):
+        self.port, self.http, self.worker = port, http, worker
+
+    async def raw(self, request):
+        """Send bytes; return all that comes back until the connection ends or nothing comes for a while."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(request)
+        answer = b""
+        try:
+            async with asyncio.timeout(2):
+                while data := await reader.read(65536):
+                    answer += data
+        except (TimeoutError, ConnectionResetError):
+            pass
+        writer.transport.abort()
+        return answer
+
+
+@asynccontextmanager
+async def pack_server(folder, prompt_server, **settings):
+    """Serve the routes of a PromptServer (or, given text, what listens at that socket) through a whole server."""
+    with side_loop() as loop:
+        is_path = isinstance(prompt_server, str)
+        path = prompt_server if is_path else await asyncio.to_thread(route_server.start, prompt_server, loop)
+        try:
+            async with serving(folder, PackWorker(path), **settings) as server:
+                yield server
+        finally:
+            if not is_path and path in route_server._runners:
+                await asyncio.to_thread(route_server.stop, path)
+
+
+@asynccontextmanager
+async def serving(folder, worker, **settings):
+    """A real server with this worker."""
+    async with idle_services(folder, worker, port=0, **settings) as services:
+        (listener,) = bind(services.settings)
+        config = uvicorn.Config(
+            create_app(services),
+            ws=BatchingProtocol,
+            ws_ping_interval=None,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+        server = uvicorn.Server(config)
+        task = asyncio.create_task(server._serve([listener]))
+        port = listener.getsockname()[1]
+        try:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
+                yield PackServer(port, http, worker)
+        finally:
+            server.should_exit = True
+            server.force_exit = True
+            await task
+            listener.close()
