@@ -91,7 +91,7 @@ def test_preview_may_be_a_picture_a_tensor_or_a_picture_with_a_size(
         assert green < 15
 
 
-def test_grey_preview_and_one_that_is_no_picture() -> None:
+def test_grey_preview_and_one_that_is_no_picture(environment: Environment) -> None:
     (event,) = run(lambda cls: ComfyAPISync().execution.set_progress(1, 2, preview_image=torch.ones(8, 8, 1))).of(
         Progress
     )

@@ -11,6 +11,7 @@ from inglenook.engine.dynamic import nested
 from inglenook.engine.implementation import NodeImplementation, NodeInstance
 from inglenook.engine.schema import NodeSchema
 from inglenook.engine.values import plain
+from inglenook.packs.v1 import validator_facts
 from inglenook.packs.v3.node import ComfyNode, is_async, overrides
 from inglenook.packs.v3.output import engine_result
 from inglenook.packs.v3.schema import Schema, SchemaError
@@ -66,23 +67,13 @@ def _checked(node_class: object) -> type[ComfyNode]:
 
 def _engine_facts(node_class: type[ComfyNode], schema: Schema) -> dict[str, Any]:
     """The document's key `engine`: what the class's code says (see `engine.schema`)."""
-    facts: dict[str, Any] = {"not_idempotent": schema.not_idempotent, "takes_any_input": schema.accept_all_inputs}
-    if overrides(node_class, "validate_inputs"):
-        names, takes_all = _parameters(node_class.validate_inputs)
-        facts |= {
-            "has_validator": True,
-            "validates_all": takes_all,
-            "validated_inputs": sorted(names - {_TYPES}),
-            "checks_types": _TYPES in names,
-        }
+    own_validator = node_class.validate_inputs if overrides(node_class, "validate_inputs") else None
+    facts = {
+        "not_idempotent": schema.not_idempotent,
+        "takes_any_input": schema.accept_all_inputs,
+        **validator_facts(own_validator),
+    }
     return {name: fact for name, fact in facts.items() if fact}
-
-
-def _parameters(function: Any) -> tuple[set[str], bool]:
-    """The names of a function's parameters, and whether it takes any other."""
-    parameters = inspect.signature(function).parameters.values()
-    named = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
-    return named, any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
 
 def _check_lazy(instance: NodeInstance, inputs: Mapping[str, Any]) -> Any:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
-import torch
 from PIL import Image
 from torch import Tensor
 
 from inglenook.engine import context
-from inglenook.engine.events import NodeRef, Picture, Progress
-from inglenook.media import images, pixels
+from inglenook.media import pixels
 from inglenook.nodes.environment import environment
 from inglenook.nodes.resampling import to_numpy
+from inglenook.packs.progress import Preview, report
 from inglenook.packs.surface_finder import missing
 from inglenook.packs.v3 import replacements
 from inglenook.packs.v3.replacements import NodeReplace
-
-_JPEG_QUALITY = 95
-_DEFAULT_SIZE = 512
 
 
 def set_progress(value: float, max_value: float, node_id: str | None = None, preview_image: Any = None) -> None:
@@ -29,39 +24,18 @@ def set_progress(value: float, max_value: float, node_id: str | None = None, pre
     shown; or (format, Pillow image, longest side in pixels or None). Raises InterruptProcessing when the run was asked
     to stop.
     """
-    running = context.current()
-    if running is None:
+    if context.current() is None:
         return
     context.check_interrupted()
-    preview = None if preview_image is None else encode_preview(preview_image)
-    if node_id is None or node_id == running.node.node_id:
-        context.progress(value, max_value, preview=preview)
-        return
-    other = NodeRef(node_id, node_id, None, node_id)
-    running.emit(Progress(other, float(value), float(max_value), None if preview is None else Picture(*preview)))
+    report(value, max_value, None if preview_image is None else _preview(preview_image), node_id=node_id)
 
 
-def encode_preview(preview: Any) -> tuple[bytes, str]:
-    """A picture, in any form that `set_progress` takes, as file bytes and media type: PNG if asked for, else JPEG."""
-    form, size = "JPEG", _preview_size()
+def _preview(preview: Any) -> Preview:
     if isinstance(preview, tuple):
-        form, preview, size = preview
+        return preview
     picture = preview if isinstance(preview, Image.Image) else _from_tensor(preview)
-    if size is not None and max(picture.size) > size:
-        picture = picture.copy()
-        picture.thumbnail((size, size), Image.Resampling.BILINEAR)
-    if str(form).upper() == "PNG":
-        return images.encode(picture, "png"), "image/png"
-    buffer = io.BytesIO()
-    picture.convert("RGB").save(buffer, "JPEG", quality=_JPEG_QUALITY)
-    return buffer.getvalue(), "image/jpeg"
-
-
-def _preview_size() -> int | None:
-    try:
-        return environment().preview_size
-    except LookupError:
-        return _DEFAULT_SIZE
+    size = environment().preview_size
+    return "JPEG", picture, size if max(picture.size) > size else None
 
 
 def _from_tensor(preview: Any) -> Image.Image:
@@ -69,9 +43,7 @@ def _from_tensor(preview: Any) -> Image.Image:
         raise TypeError(f"a preview is a Pillow image or a tensor, not {type(preview).__qualname__}")
     first = preview[0] if preview.ndim == 4 else preview
     grey = first.ndim == 2 or first.shape[-1] == 1
-    with torch.inference_mode():
-        array = pixels.quantize(to_numpy(first.detach().reshape(first.shape[:2]) if grey else first.detach()))
-    return Image.fromarray(array)
+    return Image.fromarray(pixels.quantize(to_numpy(first.reshape(first.shape[:2]) if grey else first)))
 
 
 class ComfyAPISync:
