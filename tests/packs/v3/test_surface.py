@@ -100,5 +100,5 @@ def test_older_modules_name_the_same_values(surface: None) -> None:
 
 
 def test_a_module_that_is_not_there_says_so(surface: None) -> None:
-    with pytest.raises(ModuleNotFoundError, match="comfy_api.hologram"):
+    with pytest.raises(ModuleNotFoundError, match=r"comfy_api\.hologram"):
         importlib.import_module("comfy_api.hologram")
