@@ -10,7 +10,7 @@ from inglenook.errors import NodeError
 from inglenook.media.folders import FileKind
 from inglenook.media.naming import temporary_prefix
 from inglenook.nodes.environment import environment
-from inglenook.nodes.image import PREVIEW_LEVEL, SAVE_LEVEL, save_pictures
+from inglenook.nodes.image import PREVIEW_LEVEL, SAVE_LEVEL, save_with_workflow
 
 _DEFAULT_PREFIX = "ComfyUI"
 
@@ -36,7 +36,7 @@ class SaveImage:
         """Write each of `images`, [batch, height, width, channels]; returns ui data that names the files."""
         if self.type not in get_args(FileKind):
             raise NodeError(f"{type(self).__name__}.type is {self.type!r}; it must be input, output or temp")
-        return save_pictures(
+        return save_with_workflow(
             images,
             cast(FileKind, self.type),
             f"{filename_prefix}{self.prefix_append}",

@@ -64,25 +64,29 @@ def test_hidden_inputs_are_none_where_nothing_was_given(classic):
     assert (told["info"], told["secrets"], told["source"]) == (None, [False, False], None)
 
 
+def remembered(server, node_id, text, kind="RuleRemember"):
+    return server.text({node_id: node(kind, text=text), "show": shown(node_id)})
+
+
 def test_one_object_per_node_is_kept_over_runs(server):
-    key = new_key()
-    assert server.text({"1": node("RuleRemember", text=f"{key} a"), "show": shown("1")}) == f"{key} a"
-    assert server.text({"1": node("RuleRemember", text="b"), "show": shown("1")}) == f"{key} a b"
-    assert server.text({"2": node("RuleRemember", text="c"), "show": shown("2")}) == "c"
-    assert server.text({"1": node("RuleRemember", text="d"), "show": shown("1")}) == "d"  # it was gone meanwhile
+    first, second, third, fourth = (new_key() for _ in range(4))
+    assert remembered(server, "1", first) == first
+    assert remembered(server, "1", second) == f"{first} {second}"
+    assert remembered(server, "2", third) == third
+    assert remembered(server, "1", fourth) == fourth  # it was gone from the graph meanwhile
 
 
 def test_the_objects_of_expanded_nodes_are_kept_too(server):
-    key = new_key()
-    graph = {"e": node("RuleExpandRemember", text=key), "show": shown("e")}
-    assert server.text(graph) == key
-    assert server.text({"e": node("RuleExpandRemember", text="b"), "show": shown("e")}) == f"{key} b"
+    first, second = new_key(), new_key()
+    assert remembered(server, "e", first, "RuleExpandRemember") == first
+    assert remembered(server, "e", second, "RuleExpandRemember") == f"{first} {second}"
 
 
 def test_objects_are_gone_once_memory_is_freed(classic):
-    assert classic.text({"f": node("RuleRemember", text="a"), "show": shown("f")}) == "a"
+    first, second = new_key(), new_key()
+    assert remembered(classic, "f", first) == first
     assert classic.post("/free", {"free_memory": True}).status_code == 200
-    assert classic.text({"f": node("RuleRemember", text="b"), "show": shown("f")}) == "b"
+    assert remembered(classic, "f", second) == second
 
 
 def test_every_executed_message_tells_the_ui_data(classic):
