@@ -60,7 +60,7 @@ def call_for(
     inputs |= {
         name: _HIDDEN.get(kind) if kind != "UNIQUE_ID" else node.id
         for name, kind in schema.hidden.items()
-        if schema.validates_all or name in schema.validated_inputs
+        if name not in declared and (schema.validates_all or name in schema.validated_inputs)
     }
     types = {name: type_of(value) for name, value in node.inputs.items() if name in declared and type(value) is Link}
     return ValidatorCall(node.id, node.class_type, inputs, types)

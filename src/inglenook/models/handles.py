@@ -20,7 +20,7 @@ from inglenook.models.families.family import DiffusionPart, LatentFormat, TextPa
 from inglenook.models.files import TensorFile, open_tensors
 from inglenook.models.load import compute_dtype
 from inglenook.models.memory import ModelStore
-from inglenook.models.sampling.prediction import Prediction
+from inglenook.models.sampling.prediction import Prediction, SigmaTable
 from inglenook.models.text.embeddings import Embeddings
 
 
@@ -51,6 +51,19 @@ class Model:
     @property
     def offload_device(self) -> torch.device:
         return torch.device("cpu")
+
+    @property
+    def model(self) -> Model:
+        """Itself: packs look there for `latent_format` and `model_sampling`."""
+        return self
+
+    @property
+    def model_sampling(self) -> SigmaTable:
+        return self.prediction.table
+
+    @property
+    def latent_format(self) -> LatentFormat:
+        return self.latent
 
     def clone(self) -> Model:
         """A copy; the weights are shared."""
@@ -248,7 +261,12 @@ def load_checkpoint(path: Path, store: ModelStore, embeddings: Embeddings) -> tu
 
     Raises ModelError when the file is damaged or of an unknown kind.
     """
-    checkpoint = identify(open_tensors(path))
+    return checkpoint_of(open_tensors(path), store, embeddings)
+
+
+def checkpoint_of(file: TensorFile, store: ModelStore, embeddings: Embeddings) -> tuple[Model, Clip | None, Vae | None]:
+    """The same of an open file."""
+    checkpoint = identify(file)
     model = Model(checkpoint.diffusion, store, checkpoint.diffusion.prediction)
     clip = None if checkpoint.text is None else Clip(checkpoint.text, store, embeddings)
     vae = None if checkpoint.vae is None else Vae(checkpoint.vae, store)

@@ -74,11 +74,16 @@ def compute_dtype(network: Network, device: torch.device) -> torch.dtype:
     On the CPU float32. On a GPU half precision: bfloat16 where the file has it and for the VAE, whose values leave
     the range of float16; text encoders are small and stay exact.
     """
-    if device.type == "cpu" or network.role == "text":
+    return dtype_for(network.role, device, network.file_dtype)
+
+
+def dtype_for(role: Role, device: torch.device, file_dtype: torch.dtype = torch.float16) -> torch.dtype:
+    """The same for any network of a role."""
+    if device.type == "cpu" or role == "text":
         return torch.float32
-    if network.role == "vae":
-        return torch.bfloat16 if _has_bfloat16(device) else torch.float32
-    return torch.bfloat16 if network.file_dtype == torch.bfloat16 else torch.float16
+    if role == "vae":
+        return torch.bfloat16 if has_bfloat16(device) else torch.float32
+    return torch.bfloat16 if file_dtype == torch.bfloat16 else torch.float16
 
 
 def materialize(network: Network, device: torch.device) -> nn.Module:
@@ -145,5 +150,6 @@ _BLOCK_LISTS = frozenset({"resnets", "attentions", "transformer_blocks", "layers
 """Lists of blocks in the modules of diffusers and transformers; a block takes a small part of a step."""
 
 
-def _has_bfloat16(device: torch.device) -> bool:
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether a CUDA device computes with bfloat16."""
     return torch.cuda.get_device_capability(device) >= (8, 0)

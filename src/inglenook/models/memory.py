@@ -9,7 +9,7 @@ import gc
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Collection, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,10 +62,10 @@ class ModelStore:
             self._make_room(None)
         self._release()
 
-    def make_room(self, size_bytes: int) -> None:
+    def make_room(self, size_bytes: int, keep: Collection[Hashable] = ()) -> None:
         """Drop networks that are not in use, the least recently used first, until `size_bytes` more fit."""
         with self._lock:
-            self._make_room(size_bytes)
+            self._make_room(size_bytes, keep)
         self._release()
 
     def drop(self, identity: Hashable) -> bool:
@@ -112,14 +112,14 @@ class ModelStore:
         entry = self._loaded[network.identity] = _Loaded(module, size)
         return entry
 
-    def _make_room(self, needed_bytes: int | None) -> None:
+    def _make_room(self, needed_bytes: int | None, keep: Collection[Hashable] = ()) -> None:
         """Drop unused networks, oldest first, until `needed_bytes` more fit; None: all unused."""
         allowed = -1 if needed_bytes is None else self._budget() - needed_bytes
         used = self.used_bytes
         for identity, entry in list(self._loaded.items()):
             if used <= allowed:
                 return
-            if entry.users == 0:
+            if entry.users == 0 and identity not in keep:
                 del self._loaded[identity]
                 used -= entry.size_bytes
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from inglenook.engine import context
 from inglenook.media import pixels, png
 from inglenook.media.folders import FileKind
 from inglenook.media.metadata import workflow_text
-from inglenook.media.naming import temporary_prefix, write_output
+from inglenook.media.naming import FileRef, temporary_prefix, write_output
 from inglenook.nodes.environment import environment
 from inglenook.nodes.registry import node
 from inglenook.nodes.resampling import to_numpy
@@ -61,15 +61,15 @@ def _load(name: str, kind: str) -> tuple[Tensor, Tensor]:
 def save_image(
     images: Iterable[Tensor], filename_prefix: str = "ComfyUI", prompt: Any = None, extra_pnginfo: Any = None
 ) -> dict[str, Any]:
-    return save_pictures(images, "output", filename_prefix, SAVE_LEVEL, prompt, extra_pnginfo)
+    return save_with_workflow(images, "output", filename_prefix, SAVE_LEVEL, prompt, extra_pnginfo)
 
 
 @node("PreviewImage")
 def preview_image(images: Iterable[Tensor], prompt: Any = None, extra_pnginfo: Any = None) -> dict[str, Any]:
-    return save_pictures(images, "temp", temporary_prefix(), PREVIEW_LEVEL, prompt, extra_pnginfo)
+    return save_with_workflow(images, "temp", temporary_prefix(), PREVIEW_LEVEL, prompt, extra_pnginfo)
 
 
-def save_pictures(
+def save_with_workflow(
     images: Iterable[Tensor],
     kind: FileKind,
     prefix: str,
@@ -84,24 +84,31 @@ def save_pictures(
     root: the folder, where it is not the server's own of that kind.
     """
     text = workflow_text(prompt, extra_pnginfo) if environment().save_metadata else {}
+    files = save_pictures(images, kind, prefix, text, level, root=root)
+    return {"ui": {"images": [file.as_json() for file in files]}}
+
+
+def save_pictures(
+    images: Iterable[Tensor],
+    kind: FileKind,
+    prefix: str,
+    text: Mapping[str, str],
+    level: int = SAVE_LEVEL,
+    *,
+    root: Path | None = None,
+) -> list[FileRef]:
+    """Write each picture [height, width, channels], 0..1, as PNG with `text` inside."""
     files = []
+    folders = environment().folders
     for number, image in enumerate(images):
         context.check_interrupted()
         height, width = image.shape[:2]
         data = png.encode(pixels.quantize(to_numpy(image)), level=level, text=text)
         file = write_output(
-            environment().folders,
-            kind,
-            prefix,
-            "png",
-            data,
-            width=width,
-            height=height,
-            batch_number=number,
-            root=root,
+            folders, kind, prefix, "png", data, width=width, height=height, batch_number=number, root=root
         )
-        files.append(file.as_json())
-    return {"ui": {"images": files}}
+        files.append(file)
+    return files
 
 
 @node("SaveImageWebsocket")

@@ -38,7 +38,7 @@ def ksampler(
 ) -> tuple[Latent]:
     sigmas = sampler_sigmas(scheduler, sampler_name, model.prediction.table, steps, denoise)
     guider = CfgGuider(model, positive, negative, cfg)
-    return (_sample(guider, sampler_name, sigmas, seed, latent_image, with_noise=True),)
+    return (sample_latent(guider, sampler_name, sigmas, seed, latent_image, with_noise=True),)
 
 
 @node("KSamplerAdvanced")
@@ -60,12 +60,13 @@ def ksampler_advanced(
     sigmas = sampler_sigmas(scheduler, sampler_name, model.prediction.table, steps)
     sigmas = part_of(sigmas, start_at_step, end_at_step, to_the_end=return_with_leftover_noise == "disable")
     guider = CfgGuider(model, positive, negative, cfg)
-    return (_sample(guider, sampler_name, sigmas, noise_seed, latent_image, with_noise=add_noise == "enable"),)
+    return (sample_latent(guider, sampler_name, sigmas, noise_seed, latent_image, with_noise=add_noise == "enable"),)
 
 
-def _sample(
+def sample_latent(
     guider: CfgGuider, sampler_name: str, sigmas: Tensor, seed: int, latent: Latent, *, with_noise: bool
 ) -> Latent:
+    """A latent, sampled; its other entries are kept. Reports progress of the running node."""
     samples = latent["samples"].float()
     noise = initial_noise(samples, seed, latent.get("batch_index")) if with_noise else torch.zeros_like(samples)
     sampled = sample(

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from inglenook.settings import Settings
+
 
 def _nothing(*_: Any, **__: Any) -> None:
     pass
@@ -34,6 +36,8 @@ class Host:
     """Who submitted the job that runs now."""
     job_id: str | None = None
     """The job that runs now."""
+    settings: Settings | None = None
+    """The server's, for `comfy.cli_args`."""
 
 
 _host = Host()

@@ -80,9 +80,9 @@ class PackSide:
         """Node classes that packs replace by others."""
         if not self._found:
             return []
-        from inglenook.packs.v3.runtime import registered_replacements
+        from inglenook.packs.v3.replacements import registered
 
-        return registered_replacements()
+        return [replacement for found in registered().values() for replacement in found]
 
     def serve_routes(self) -> str | None:
         """Serve the routes that packs added; where, or None when there are none."""

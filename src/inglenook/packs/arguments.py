@@ -1,0 +1,92 @@
+"""`comfy.cli_args.args`: the options of ComfyUI's command line, as the settings of this server answer them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+from inglenook.nodes.environment import environment
+from inglenook.packs.host import host
+from inglenook.settings import Settings
+
+
+class LatentPreviewMethod(Enum):
+    """How previews are made."""
+
+    NoPreviews = "none"
+    Auto = "auto"
+    Latent2RGB = "latent2rgb"
+    TAESD = "taesd"
+
+
+def _setting(name: str) -> Any:
+    """A setting of this server; where it is not known (a script, a test) its default."""
+    settings = host().settings
+    return Settings.model_fields[name].default if settings is None else getattr(settings, name)
+
+
+def _is_cpu() -> bool:
+    return environment().models.device.type == "cpu"
+
+
+_LIVE: dict[str, Callable[[], Any]] = {
+    "listen": lambda: _setting("host"),
+    "port": lambda: _setting("port"),
+    "max_upload_size": lambda: _setting("max_upload_size_mb"),
+    "enable_cors_header": lambda: _setting("cors_origin"),
+    "base_directory": lambda: str(environment().folders.base),
+    "input_directory": lambda: str(environment().folders.input),
+    "output_directory": lambda: str(environment().folders.output),
+    "temp_directory": lambda: str(environment().folders.temp),
+    "user_directory": lambda: str(environment().folders.user),
+    "cpu": _is_cpu,
+    "disable_metadata": lambda: not environment().save_metadata,
+    "preview_method": lambda: LatentPreviewMethod(environment().preview_method),
+    "preview_size": lambda: environment().preview_size,
+    "verbose": lambda: str(_setting("log_level")).upper(),
+}
+
+# What ComfyUI has without the option, and what is always so here.
+_FALSE = (
+    "auto_launch", "disable_auto_launch", "windows_standalone_build", "quick_test_for_ci", "dont_print_server",
+    "multi_user", "log_stdout", "enable_compress_response_body", "disable_all_custom_nodes", "disable_api_nodes",
+    "gpu_only", "highvram", "normalvram", "lowvram", "novram", "disable_smart_memory", "async_offload", "deterministic",
+    "force_fp32", "force_fp16", "fp32_unet", "fp64_unet", "bf16_unet", "fp16_unet", "fp8_e4m3fn_unet", "fp8_e5m2_unet",
+    "fp16_vae", "fp32_vae", "bf16_vae", "cpu_vae", "fp8_e4m3fn_text_enc", "fp8_e5m2_text_enc", "fp16_text_enc",
+    "fp32_text_enc", "bf16_text_enc", "force_channels_last", "supports_fp8_compute", "disable_ipex_optimize",
+    "cuda_malloc", "disable_cuda_malloc", "use_split_cross_attention", "use_quad_cross_attention",
+    "use_sage_attention", "use_flash_attention", "force_upcast_attention", "dont_upcast_attention",
+    "cache_classic", "cache_none", "force_non_blocking", "mmap_torch_files", "disable_mmap",
+)  # fmt: skip
+_NONE = (
+    "tls_keyfile", "tls_certfile", "extra_model_paths_config", "cuda_device", "default_device", "directml",
+    "oneapi_device_selector", "reserve_vram", "front_end_root", "comfy_api_base", "database_url",
+)  # fmt: skip
+_OTHERS: dict[str, Any] = {
+    "use_pytorch_cross_attention": True,
+    "disable_xformers": True,
+    "cache_lru": 0,
+    "fast": frozenset(),
+    "whitelist_custom_nodes": (),
+    "default_hashing_function": "sha256",
+    "front_end_version": "",
+}
+
+
+class Arguments:
+    """Options by name. Packs may set some; one that is not known raises AttributeError with its name."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _LIVE:
+            return _LIVE[name]()
+        if name in _FALSE:
+            return False
+        if name in _NONE:
+            return None
+        if name in _OTHERS:
+            return _OTHERS[name]
+        raise AttributeError(f"inglenook's comfy.cli_args.args has no option {name!r} (see docs/custom-nodes.md)")
+
+
+args = Arguments()

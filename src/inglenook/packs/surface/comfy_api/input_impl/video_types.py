@@ -1,0 +1,8 @@
+"""Videos that nodes make, under their older name."""
+
+from inglenook.packs.surface_finder import missing
+from inglenook.packs.v3.video import VideoFromComponents, VideoFromFile
+
+__all__ = ["VideoFromComponents", "VideoFromFile"]
+
+__getattr__ = missing(__name__)

@@ -1,0 +1,22 @@
+"""ComfyUI's `latent_preview`: pictures of latents while packs sample."""
+
+from __future__ import annotations
+
+from inglenook.packs.previews import LatentFormatPreviewer as Latent2RGBPreviewer
+from inglenook.packs.previews import LatentPreviewer, get_previewer, prepare_callback
+from inglenook.packs.previews import max_preview_resolution as _max_preview_resolution
+from inglenook.packs.surface_finder import missing
+
+__all__ = [
+    "Latent2RGBPreviewer",
+    "LatentPreviewer",
+    "get_previewer",
+    "prepare_callback",
+]
+
+__getattr__ = missing(
+    __name__,
+    {
+        "MAX_PREVIEW_RESOLUTION": _max_preview_resolution,
+    },
+)

@@ -1,0 +1,71 @@
+"""Nodes that harm the process that they run in."""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from .values import ANY
+
+
+class RuleHarm:
+    CATEGORY = "rules/harm"
+    RETURN_TYPES = ("STRING",)
+    FUNCTION = "harm"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"how": ("STRING", {})}, "optional": {"after": (ANY,)}}
+
+    @classmethod
+    def IS_CHANGED(cls, how, after=None):
+        return float("nan")
+
+    def harm(self, how, after=None):
+        if how == "segfault":
+            ctypes.string_at(0)
+        elif how == "sys.exit":
+            sys.exit(3)
+        elif how == "os._exit":
+            os._exit(7)
+        elif how == "rubbish":
+            os.write(1, bytes(range(256)) * 1000)
+            os.write(2, b"\xff\xfe\x00" * 1000 + b"\n")
+            sys.stdout.write("\ud800 half a character\n")
+        elif how == "close":
+            for descriptor in (0, 1, 2):
+                os.close(descriptor)
+            print("into the void")  # noqa: T201
+        elif how == "grow":
+            self.ballast = []
+            while True:
+                self.ballast.append(bytearray(b"x") * (64 << 20))
+        elif how == "hang":
+            ctypes.CDLL(None).sleep(600)  # holds nothing that Python could interrupt
+        elif how == "spin":
+            end = time.monotonic() + 600
+            while time.monotonic() < end:
+                pass
+        return (f"survived {how}",)
+
+
+class RuleKillOnce:
+    CATEGORY = "rules/harm"
+    RETURN_TYPES = ("STRING",)
+    FUNCTION = "kill"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"marker": ("STRING", {})}}
+
+    def kill(self, marker):
+        if not Path(marker).exists():
+            Path(marker).touch()
+            time.sleep(0.1)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return ("alive",)
+
+
+CLASSES = {name: value for name, value in list(globals().items()) if name.startswith("Rule")}
