@@ -62,8 +62,7 @@ def _prepare(settings: Settings, path: Path) -> None:
     surface_finder.install(settings.base_directory)
     custom_nodes = folders.model_folder("custom_nodes")
     prepare_namespace([path.parent, *(() if custom_nodes is None else custom_nodes.paths)])
-    if "nodes" in surface_finder.NAMES:  # before packs look for each other's classes there
-        importlib.import_module("nodes")
+    importlib.import_module("nodes")  # before packs look for each other's classes there
 
 
 def _write(report: PackReport, file: Path | None) -> None:
