@@ -35,6 +35,24 @@ def test_the_system_probes_idle_connections(listener):
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
 
 
+async def test_small_packets_leave_at_once_whatever_the_loop(listener):
+    loop = asyncio.get_running_loop()
+    accepted = loop.create_future()
+    server = await loop.create_server(lambda: Accepting(accepted), sock=listener)
+    _, writer = await asyncio.open_connection(*listener.getsockname())
+    assert (await accepted).getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+    writer.close()
+    server.close()
+
+
+class Accepting(asyncio.Protocol):
+    def __init__(self, accepted):
+        self.accepted = accepted
+
+    def connection_made(self, transport):
+        self.accepted.set_result(transport.get_extra_info("socket"))
+
+
 @asynccontextmanager
 async def serving(app, listener):
     config = uvicorn.Config(

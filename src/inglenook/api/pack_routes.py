@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from inglenook.api import errors
+from inglenook.api.deps import Services
 
 _METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE"))
 
@@ -52,11 +53,8 @@ async def answer_by_packs(scope: Scope, receive: Receive, send: Send, missing: e
 
 def _routes_at(scope: Scope) -> str | None:
     """The socket of the first worker that serves routes."""
-    for worker in scope["app"].state.services.dispatcher.workers:
-        path: str | None = getattr(worker, "routes_at", None)
-        if path is not None:
-            return path
-    return None
+    services: Services = scope["app"].state.services
+    return next((worker.routes_at for worker in services.dispatcher.workers if worker.routes_at is not None), None)
 
 
 def _nothing_there(scope: Scope, allow: str | None) -> errors.ApiError:

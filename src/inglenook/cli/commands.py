@@ -194,3 +194,40 @@ def nodes(
     from inglenook.cli.node_list import show_nodes
 
     show_nodes(node_class, as_json=as_json)
+
+
+packs = typer.Typer(help="Look after node packs written for ComfyUI.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(packs, name="packs")
+
+PackPath = Annotated[Path, typer.Argument(metavar="PACK", help="Folder or .py file of the pack.")]
+ImportTimeout = Annotated[float, typer.Option(min=0.1, help="Longest import of one pack, seconds.")]
+
+
+@packs.command("list")
+def packs_list(
+    base_directory: BaseDirectory = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Only list them; import nothing.")] = False,
+    timeout: ImportTimeout = 120.0,
+) -> None:
+    """List the packs in custom_nodes, with what becomes of each when it is imported."""
+    from inglenook.cli.packs import list_packs
+
+    list_packs(base_directory, quick=quick, timeout_s=timeout)
+
+
+@packs.command("check")
+def packs_check(pack: PackPath, base_directory: BaseDirectory = None, timeout: ImportTimeout = 120.0) -> None:
+    """Import one pack in a process of its own and show its node classes, or why it cannot be imported."""
+    from inglenook.cli.packs import check
+
+    check(pack, base_directory, timeout_s=timeout)
+
+
+@packs.command("install")
+def packs_install(
+    pack: PackPath, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
+) -> None:
+    """Install what a pack needs with pip, without touching torch and the rest that inglenook runs on."""
+    from inglenook.cli.packs import install
+
+    install(pack, yes=yes)

@@ -21,11 +21,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from inglenook.packs.prompt_server import PromptServer
-from inglenook.packs.route_names import UNMATCHED
+from inglenook.packs.route_names import FOLDER_PREFIX, UNMATCHED, discard_socket
 
 logger = logging.getLogger(__name__)
 
-_PREFIX = "inglenook-routes-"
 _SOCKET = "http"
 _LONGEST_PATH = 100
 """A Unix socket's path has at most 107 bytes on Linux, 103 on macOS."""
@@ -60,7 +59,7 @@ def stop(path: str) -> None:
     try:
         asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(_STOP_LIMIT_S)
     finally:
-        shutil.rmtree(Path(path).parent, ignore_errors=True)
+        discard_socket(path)
 
 
 # Routes
@@ -161,15 +160,15 @@ def _guarded(callback: Callable[[web.Application], Awaitable[Any]]) -> Callable[
 def _make_folder() -> Path:
     """A new folder that only this user may enter, under a path that is short enough for a socket."""
     root = Path(tempfile.gettempdir())
-    if len(os.fsencode(root)) + len(_PREFIX) + len(_SOCKET) + 10 > _LONGEST_PATH:
+    if len(os.fsencode(root)) + len(FOLDER_PREFIX) + len(_SOCKET) + 10 > _LONGEST_PATH:
         root = Path("/tmp")
     _sweep(root)
-    return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
+    return Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=root))
 
 
 def _sweep(root: Path) -> None:
     """Remove folders of device processes that are gone: nobody listens at their sockets."""
-    for folder in root.glob(f"{_PREFIX}*"):
+    for folder in root.glob(f"{FOLDER_PREFIX}*"):
         with contextlib.suppress(OSError):
             if folder.is_symlink() or folder.stat().st_uid != os.getuid():
                 continue

@@ -52,7 +52,7 @@ def reports(request: Request) -> list[PackReport]:
     """What became of each pack, by name; of one that several device processes have imported, the first report."""
     found: dict[str, PackReport] = {}
     for worker in services(request).dispatcher.workers:
-        for report in getattr(worker, "packs", ()):
+        for report in worker.packs:
             found.setdefault(report.name, report)
     return [found[name] for name in sorted(found)]
 
