@@ -455,7 +455,8 @@ def test_answers_of_validators_become_reasons() -> None:
     assert good.error is None
     assert good.questions == ()
     bad = validate(graph, catalog(VALIDATED), answers={"c": ValidatorAnswer(["too odd", False])})
-    assert [reason["details"] for reason in reasons(bad, "c")] == ["a - too odd", "a"]
+    told = [reason["details"] for reason in reasons(bad, "c")]
+    assert told == ["a - too odd", "a", "input_types - too odd", "input_types"]
     raised = ValidatorAnswer([], "ValueError", "boom", ["line"])
     reason = only(validate(graph, catalog(VALIDATED), answers={"c": raised}), "c")
     assert reason["type"] == "exception_during_validation"

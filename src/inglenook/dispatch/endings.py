@@ -30,7 +30,7 @@ def explained(run: Run, events: Sequence[AnyEvent]) -> Sequence[AnyEvent]:
 
 def after_death(run: Run, death: Death, now_ms: int) -> list[AnyEvent]:
     """The last events of a run whose process has ended for good; outputs of finished nodes are kept."""
-    node = run.current or NodeRef("", "", None, "")
+    node = death.node or run.current or NodeRef("", "", None, "")
     class_type = msgspec.json.decode(run.job.graph).get(node.real_id, {}).get("class_type", "")
     outputs = {done.node.node_id: done.output for done in run.done if done.output is not None}
     meta = {done.node.node_id: done.node for done in run.done}

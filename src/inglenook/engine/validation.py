@@ -287,7 +287,7 @@ class _NodeCheck:
         if answer.exception_type is not None:
             self.exception(answer.exception_type, answer.exception_message, answer.traceback)
         asked = call_for(node, self.schema, self.frame.declared, self.check.output_type).inputs
-        for name in asked:
+        for name in (*asked, "input_types") if self.schema.checks_types else asked:
             for result in answer.results:
                 if result is not True:
                     self.report(problems.validator_refused(name, result or None))

@@ -1,6 +1,6 @@
 """The device process: imports torch, holds the models and the node cache, runs graphs one after another.
 
-Started by `workers.device` as `python -m inglenook.workers.child FD`, FD one end of a socket pair. It ends with its
+Started by `workers.device` as `python -m inglenook.workers.child FD [FD]`, the first one end of a socket pair. It ends with its
 parent: by the parent-death signal on Linux, and because the reader thread leaves the process at end of file.
 """
 
@@ -21,6 +21,7 @@ from functools import partial
 from typing import Protocol
 
 from inglenook.engine.events import AnyEvent
+from inglenook.workers.last_word import LastWord
 from inglenook.workers.messages import (
     Ask,
     Configure,
@@ -69,13 +70,14 @@ def _engine_runtime(configure: Configure, process: DeviceProcess) -> Runtime:
 
 
 def main(start_runtime: StartRuntime = _engine_runtime) -> None:
-    """Entry point: `child FD`."""
+    """Entry point: `child FD [FD]`: the socket, and the page of the last word."""
     started = time.monotonic()
     _die_with_parent()
     standard_streams = StandardStreams()
     faulthandler.enable(standard_streams.error_copy)
     connection = socket.socket(fileno=int(sys.argv[1]))
-    DeviceProcess(connection, standard_streams).run(start_runtime, started)
+    last_word = LastWord(int(sys.argv[2])) if len(sys.argv) > 2 else None
+    DeviceProcess(connection, standard_streams, last_word).run(start_runtime, started)
 
 
 def _die_with_parent() -> None:
@@ -89,11 +91,13 @@ def _die_with_parent() -> None:
 class DeviceProcess:
     """Takes messages from the parent on one thread, runs graphs on the main thread."""
 
-    def __init__(self, connection: socket.socket, standard_streams: StandardStreams) -> None:
+    def __init__(
+        self, connection: socket.socket, standard_streams: StandardStreams, last_word: LastWord | None = None
+    ) -> None:
         self._connection = connection
         self._standard_streams = standard_streams
         self._inbox: queue.SimpleQueue[Execute | Free] = queue.SimpleQueue()
-        self.outbox = Outbox(connection)
+        self.outbox = Outbox(connection, last_word)
         self._runtime: Runtime | None = None
         self._job_id: str | None = None
         self._interrupted: str | None = None

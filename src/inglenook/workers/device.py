@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import psutil
@@ -23,6 +23,7 @@ import psutil
 from inglenook.engine.events import Failed, Interrupted, Succeeded
 from inglenook.engine.replacement import NodeReplacement
 from inglenook.packs.report import PackReport
+from inglenook.workers.last_word import LastWord
 from inglenook.workers.messages import (
     Answer,
     Ask,
@@ -129,6 +130,7 @@ class DeviceWorker:
         self._grace_s = interrupt_grace_s
         self._memory_limit = memory_limit_bytes
         self._pack_import_timeout_s = pack_import_timeout_s
+        self._last_word: LastWord | None = None
         self._importing: str | None = None
         """The node pack that is being imported."""
         self._skipped_packs: dict[str, str] = {}
@@ -185,12 +187,14 @@ class DeviceWorker:
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         channel = _Channel(self, ours)
+        page = LastWord.make_descriptor()
+        descriptors = (theirs.fileno(),) if page is None else (theirs.fileno(), page)
         try:
             await asyncio.get_running_loop().create_connection(lambda: channel, sock=ours)
             process = await asyncio.create_subprocess_exec(
                 *self._command,
-                str(theirs.fileno()),
-                pass_fds=(theirs.fileno(),),
+                *map(str, descriptors),
+                pass_fds=descriptors,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
@@ -201,8 +205,12 @@ class DeviceWorker:
         except BaseException:  # also when the worker is closed meanwhile: the process sees end of file and leaves
             channel.close()
             raise
+        else:
+            self._last_word = None if page is None else LastWord(page)
         finally:
             theirs.close()
+            if page is not None:
+                os.close(page)
         self.state = WorkerState.STARTING
         self._process = process
         self.pid = process.pid
@@ -330,6 +338,8 @@ class DeviceWorker:
                 question.set_result(None)
         self._questions.clear()
         death = self._death(code, request)
+        if request is not None and self._last_word is not None:
+            death = replace(death, node=self._last_word.read(request.job_id, request.attempt))
         if self._importing is not None:
             self._skipped_packs[self._importing] = f"a device process died while it imported this pack: {death.reason}"
         logger.warning("device process %s ended: %s", self.name, death.reason)

@@ -12,9 +12,10 @@ import threading
 import time
 from typing import Any
 
-from inglenook.engine.events import AnyEvent, Custom, Failed, Interrupted, NodeDone, Succeeded
+from inglenook.engine.events import AnyEvent, Custom, Failed, Interrupted, NodeDone, NodeStarted, Succeeded
 from inglenook.engine.failure import exception_message, exception_name, exception_traceback
 from inglenook.engine.values import well_formed
+from inglenook.workers.last_word import LastWord
 from inglenook.workers.messages import Events, Notice, Up, encode
 
 logger = logging.getLogger(__name__)
@@ -27,8 +28,9 @@ _END_EVENTS = (Succeeded, Failed, Interrupted)
 class Outbox:
     """Sends messages; events of one job wait a few milliseconds for company."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, last_word: LastWord | None = None) -> None:
         self._connection = connection
+        self._last_word = last_word
         self._lock = threading.Lock()
         self._waiting: list[AnyEvent] = []
         self._job: tuple[str, int] = ("", 0)
@@ -47,6 +49,8 @@ class Outbox:
         with self._lock:
             if self._has_ended:
                 return
+            if self._last_word is not None and type(event) is NodeStarted:
+                self._last_word.write(*self._job, event.node)
             self._waiting.append(event)
             if isinstance(event, _END_EVENTS):
                 self._has_ended = True

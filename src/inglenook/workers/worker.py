@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from inglenook.engine.events import AnyEvent
+from inglenook.engine.events import AnyEvent, NodeRef
 from inglenook.engine.replacement import NodeReplacement
 from inglenook.packs.report import PackReport
 from inglenook.workers.messages import Device, ModelFolderAdded, Question
@@ -52,6 +52,8 @@ class Death:
     cause: Cause
     reason: str
     """For people: "killed by signal 9 (SIGKILL)", "exit code 3", ..."""
+    node: NodeRef | None = None
+    """The node that it ran, where that is known better than from its events."""
 
 
 class WorkerListener(Protocol):

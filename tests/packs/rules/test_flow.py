@@ -54,8 +54,8 @@ def test_a_blocker_in_a_list_blocks_a_node_that_takes_lists(server):
     graph = {
         "words": node("RuleList", words="a no b"),
         "gate": node("RuleGateEach", text=["words", 0]),
-        "show": node("RuleWhole", values=["gate", 0]),
-        "other": node("RuleWhole", values=["words", 0]),
+        "show": node("RuleWhole", values=["gate", 0], label=""),
+        "other": node("RuleWhole", values=["words", 0], label=""),
     }
     assert server.run(graph)["outputs"].keys() == {"other"}
 

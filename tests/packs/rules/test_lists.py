@@ -28,8 +28,8 @@ def test_list_outputs_of_several_calls_are_put_one_after_another(server):
     graph = {
         "a": node("RuleList", words="a b"),
         "double": node("RuleDouble", text=["a", 0]),
-        "show": node("RuleWhole", values=["double", 0]),
-        "single": node("RuleWhole", values=["double", 1]),
+        "show": node("RuleWhole", values=["double", 0], label=""),
+        "single": node("RuleWhole", values=["double", 1], label=""),
     }
     assert server.text(graph)[0] == ["a", "a", "b", "b"]
     assert server.text(graph, "single")[0] == ["a!", "b!"]
@@ -47,7 +47,7 @@ def test_a_node_whose_lists_are_all_empty_is_called_once_without_arguments(serve
 
 def test_a_batch_is_one_element(server):
     graph = {
-        "image": node("EmptyImage", width=8, height=8, batch_size=3),
+        "image": node("EmptyImage", width=8, height=8, batch_size=3, color=0),
         "show": node("RuleShow", value=["image", 0]),
     }
     assert server.texts(graph) == ["Tensor"]

@@ -37,7 +37,6 @@ class RuleHarm:
         elif how == "close":
             for descriptor in (0, 1, 2):
                 os.close(descriptor)
-            print("into the void")  # noqa: T201
         elif how == "grow":
             self.ballast = []
             while True:
@@ -66,6 +65,21 @@ class RuleKillOnce:
             time.sleep(0.1)
             os.kill(os.getpid(), signal.SIGKILL)
         return ("alive",)
+
+
+class RulePrint:
+    CATEGORY = "rules/harm"
+    RETURN_TYPES = ("STRING",)
+    FUNCTION = "say"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"text": ("STRING", {})}}
+
+    def say(self, text):
+        print(text, flush=True)  # noqa: T201
+        os.write(2, f"error stream: {text}\n".encode())
+        return (text,)
 
 
 CLASSES = {name: value for name, value in list(globals().items()) if name.startswith("Rule")}
