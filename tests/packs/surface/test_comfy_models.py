@@ -90,6 +90,24 @@ def test_a_guider_of_a_pack_works_in_the_built_in_sampler(surface, builtin, demo
         type("Other", (MyGuider,), {"predict_noise": lambda self: None})
 
 
+def test_a_sampling_node_of_a_pack_takes_a_built_in_guider(surface, builtin, demo, wanted):
+    (guider,) = builtin("CFGGuider", model=demo["model"], positive=demo["positive"], negative=demo["negative"], cfg=4.0)
+    (sigmas,) = builtin("BasicScheduler", model=demo["model"], scheduler="normal", steps=3, denoise=1.0)
+    (noise,) = builtin("RandomNoise", noise_seed=3)
+    (euler,) = builtin("KSamplerSelect", sampler_name="euler")
+    output = {}
+    callback = surface("latent_preview").prepare_callback(guider.model_patcher, 3, output)
+    sampled = guider.sample(
+        noise.generate_noise(demo["latent"]), demo["latent"]["samples"], euler, sigmas, denoise_mask=None,
+        callback=callback, disable_pbar=False, seed=noise.seed,
+    )  # fmt: skip
+    assert torch.equal(sampled, wanted)
+    denoised = guider.model_patcher.model.process_latent_out(output["x0"])
+    torch.testing.assert_close(denoised, wanted, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(demo["model"].process_latent_in(denoised), output["x0"])
+    output["x0"] += 1  # a pack may go on with it outside the sampler's inference mode
+
+
 def test_a_sampler_of_a_pack_in_k_diffusions_form(surface, demo, wanted):
     samplers, sample = surface("comfy.samplers"), surface("comfy.sample")
 

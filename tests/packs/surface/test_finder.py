@@ -21,7 +21,7 @@ def test_an_unknown_attribute_is_named(surface, name):
         assert hasattr(module, exported)
 
 
-@pytest.mark.parametrize("name", ["comfy.model_patcher", "comfy.ldm", "comfy.k_diffusion"])
+@pytest.mark.parametrize("name", ["comfy.model_patcher", "comfy.ldm", "comfy.k_diffusion", "comfy_extras"])
 def test_an_unknown_module_is_named(surface, name):
     with pytest.raises(ModuleNotFoundError, match=f"inglenook has no module '{name}'"):
         surface(name)

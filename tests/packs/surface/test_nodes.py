@@ -29,7 +29,7 @@ def test_every_built_in_class_is_there_in_v1_form(nodes):
         function = getattr(node_class(), node_class.FUNCTION)
         wanted = {name for specs in inputs.values() for name in specs}
         assert wanted <= set(inspect.signature(function).parameters)
-        assert len(node_class.RETURN_TYPES) == len(node_class.RETURN_NAMES)
+        assert len(node_class.RETURN_TYPES) == len(getattr(node_class, "RETURN_NAMES", node_class.RETURN_TYPES))
     assert nodes.MAX_RESOLUTION == 16384
 
 
@@ -64,6 +64,17 @@ def test_a_graph_of_v1_classes_gives_what_the_built_in_nodes_give(nodes, demo, b
     assert torch.equal(image, builtin("VAEDecode", samples=wanted, vae=demo["vae"])[0])
     (encoded,) = nodes.VAEEncode().encode(vae, image)
     assert torch.equal(encoded["samples"], builtin("VAEEncode", pixels=image, vae=demo["vae"])[0]["samples"])
+
+
+def test_a_class_that_extends_one_with_more_outputs_inherits_no_names_of_them(nodes):
+    class MyLoader(nodes.LoadImage):
+        RETURN_TYPES = ("IMAGE", "MASK", "STRING")
+
+    assert not hasattr(MyLoader, "RETURN_NAMES")
+    assert not hasattr(MyLoader, "OUTPUT_IS_LIST")
+    assert nodes.RebatchImages.INPUT_IS_LIST
+    assert nodes.RebatchImages.OUTPUT_IS_LIST == (True,)
+    assert nodes.SamplerCustom.RETURN_NAMES == ("output", "denoised_output")
 
 
 def test_wrong_arguments_are_named(nodes):
