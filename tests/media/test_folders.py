@@ -211,3 +211,55 @@ def test_an_input_that_leads_out_of_the_folder_does_not_exist(folders: Folders, 
     folders.input.mkdir(parents=True)
     (folders.input / "link.png").symlink_to(tmp_path / "secret.png")
     assert not folders.input_exists("link.png")
+
+
+def test_a_model_folder_added_while_running_is_listed_and_found(folders, tmp_path):
+    place = tmp_path / "more"
+    place.mkdir()
+    (place / "a.gguf").write_bytes(b"")
+    (place / "b.txt").write_bytes(b"")
+    before, token = folders.models, folders.state_token()
+    folders.add_model_folder("acme", place, {".gguf"})
+    assert folders.list("acme") == ["a.gguf"]
+    assert folders.find("acme", "a.gguf") == place / "a.gguf"
+    assert "acme" not in before
+    assert folders.state_token() != token
+    folders.add_model_folder("acme", place, {".txt"})
+    assert folders.list("acme") == ["a.gguf", "b.txt"]
+    folders.add_model_folder("open", place)
+    folders.add_model_folder("open", place, {".txt"})
+    assert folders.list("open") == ["a.gguf", "b.txt"]
+
+
+def test_added_places_come_last_or_first(folders, tmp_path):
+    own = folders.models["text_encoders"].paths
+    folders.add_model_folder("clip", tmp_path / "last")
+    folders.add_model_folder("text_encoders", tmp_path / "first", first=True)
+    assert folders.models["text_encoders"].paths == (tmp_path / "first", *own, tmp_path / "last")
+    folders.add_model_folder("clip", tmp_path / "last", first=True)
+    assert folders.models["text_encoders"].paths == (tmp_path / "last", tmp_path / "first", *own)
+
+
+def test_changed_model_folders_bring_another_process_up_to_date(folders, tmp_path):
+    other = Folders.from_settings(Settings(base_directory=tmp_path / "base"))
+    folders.add_model_folder("checkpoints", tmp_path / "more", first=True)
+    folders.set_model_folder("acme", [tmp_path / "x"], {".x"})
+    folders.add_model_folder("loras", folders.models["loras"].paths[0])
+    changed = folders.changed_model_folders()
+    assert [folder.name for folder in changed] == ["checkpoints", "acme"]
+    for folder in changed:
+        other.set_model_folder(folder.name, folder.paths, folder.extensions)
+    assert other.models["checkpoints"].paths[0] == tmp_path / "more"
+    assert other.models["checkpoints"].packaged
+    assert other.models["acme"] == folders.models["acme"]
+
+
+def test_a_folder_that_moved_lists_its_new_files(folders, tmp_path, caplog):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(b"")
+    folders.move("input", tmp_path / "in")
+    assert folders.choices(ChoiceSource("input", "image")) == ["a.png"]
+    assert folders.input_exists("a.png")
+    assert "the input folder is now" in caplog.text
+    with pytest.raises(MediaError, match="models"):
+        folders.move("models", tmp_path)

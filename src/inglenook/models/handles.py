@@ -54,7 +54,7 @@ class Model:
 
     @property
     def model(self) -> Model:
-        """Itself: packs look there for `latent_format` and `model_sampling`."""
+        """Itself: packs look there for `latent_format`, `model_sampling` and `process_latent_out`."""
         return self
 
     @property
@@ -64,6 +64,14 @@ class Model:
     @property
     def latent_format(self) -> LatentFormat:
         return self.latent
+
+    def process_latent_in(self, latent: Tensor) -> Tensor:
+        """A latent as the network knows it."""
+        return latent * self.latent.scale
+
+    def process_latent_out(self, latent: Tensor) -> Tensor:
+        """A latent as nodes pass it around."""
+        return latent / self.latent.scale
 
     def clone(self) -> Model:
         """A copy; the weights are shared."""
@@ -119,7 +127,7 @@ class Clip:
 
     def stopped_at(self, layer: int) -> Clip:
         """The same encoder, read at another layer."""
-        return replace(self, stop_at_layer=layer)
+        return replace(self, stop_at_layer=layer, is_clone=False)
 
     # For node packs. What encodes imports this module, so that it is imported late here.
 

@@ -125,12 +125,8 @@ def _class(schema: NodeSchema) -> type:
         "__doc__": info.get("description") or f"The built-in node {name}.",
         "INPUT_TYPES": classmethod(lambda cls: _input_types(name)),
         "RETURN_TYPES": tuple(info.get("output", ())),
-        "RETURN_NAMES": tuple(info.get("output_name", ())),
-        "OUTPUT_IS_LIST": tuple(info.get("output_is_list", ())),
-        "INPUT_IS_LIST": schema.is_input_list,
-        "OUTPUT_NODE": schema.is_output,
         "CATEGORY": info.get("category", ""),
-        "DESCRIPTION": info.get("description", ""),
+        **_special(schema),
     }
     if written is None:
         method = _METHODS.get(name, _DEFAULT_METHOD)
@@ -145,6 +141,24 @@ def _class(schema: NodeSchema) -> type:
     for key, value in attributes.items():
         setattr(written, key, value)
     return written
+
+
+def _special(schema: NodeSchema) -> dict[str, Any]:
+    """Attributes that say nothing usual: a class that extends another one with more outputs would inherit them."""
+    special: dict[str, Any] = {}
+    types, names = tuple(output.type for output in schema.outputs), tuple(output.name for output in schema.outputs)
+    if names != types:
+        special["RETURN_NAMES"] = names
+    lists = tuple(output.is_list for output in schema.outputs)
+    if any(lists):
+        special["OUTPUT_IS_LIST"] = lists
+    if schema.is_input_list:
+        special["INPUT_IS_LIST"] = True
+    if schema.is_output:
+        special["OUTPUT_NODE"] = True
+    if schema.info.get("description"):
+        special["DESCRIPTION"] = schema.info["description"]
+    return special
 
 
 # Calling the node

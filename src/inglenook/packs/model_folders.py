@@ -36,23 +36,23 @@ class Places(list[str]):
 
     changed: Callable[[], None]
 
-    for _name in (
-        "append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort",
-        "__setitem__", "__delitem__", "__iadd__", "__imul__",
-    ):  # fmt: skip
-        locals()[_name] = _telling(list, _name)
-
 
 class Extensions(set[str]):
     """The extensions of an entry's files, with their dots; none: every file."""
 
     changed: Callable[[], None]
 
-    for _name in (
-        "add", "clear", "difference_update", "discard", "intersection_update", "pop", "remove",
-        "symmetric_difference_update", "update", "__iand__", "__ior__", "__isub__", "__ixor__",
-    ):  # fmt: skip
-        locals()[_name] = _telling(set, _name)
+
+for _name in (
+    "append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort",
+    "__setitem__", "__delitem__", "__iadd__", "__imul__",
+):  # fmt: skip
+    setattr(Places, _name, _telling(list, _name))
+for _name in (
+    "add", "clear", "difference_update", "discard", "intersection_update", "pop", "remove",
+    "symmetric_difference_update", "update", "__iand__", "__ior__", "__isub__", "__ixor__",
+):  # fmt: skip
+    setattr(Extensions, _name, _telling(set, _name))
 
 
 class FolderTable(MutableMapping[str, Entry]):

@@ -63,7 +63,8 @@ def prepare_callback(
 
     def callback(step: int, x0: Tensor, x: Tensor, total_steps: int) -> None:
         if x0_output_dict is not None:
-            x0_output_dict["x0"] = x0
+            with torch.inference_mode(False):  # it may be changed in place later, outside the sampler
+                x0_output_dict["x0"] = x0.clone()
         preview = None if previewer is None else previewer.decode_latent_to_preview_image("JPEG", x0)
         bar.update_absolute(step + 1, total_steps, preview)
 

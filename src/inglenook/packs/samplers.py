@@ -7,7 +7,6 @@ number, the clean latent, the noisy one (both scaled, on the device), and the nu
 from __future__ import annotations
 
 import inspect
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -18,8 +17,8 @@ from torch import Tensor
 
 from inglenook.errors import NodeError
 from inglenook.models.handles import Model
-from inglenook.models.sampling import loop
-from inglenook.models.sampling.guidance import CfgGuider, Conditioning, Guidance, Guider
+from inglenook.models.sampling.guidance import CfgGuider, Conditioning, Guidance
+from inglenook.models.sampling.loop import Callback, sample_with_callback
 from inglenook.models.sampling.prediction import SigmaTable
 from inglenook.models.sampling.samplers import SAMPLERS, Denoise, Run, Sampler, find_sampler
 from inglenook.models.sampling.schedules import (
@@ -30,8 +29,6 @@ from inglenook.models.sampling.schedules import (
     schedule_sigmas,
 )
 
-Callback = Callable[[int, Tensor, Tensor, int], Any]
-
 SAMPLER_NAMES = list(SAMPLERS)
 SCHEDULER_NAMES = list(SCHEDULES)
 _NO_END = 1 << 31
@@ -40,34 +37,6 @@ _NO_END = 1 << 31
 def steps_between(sigmas: Tensor, start_step: int | None, last_step: int | None, force_full_denoise: bool) -> Tensor:
     """The noise levels of some steps; force_full_denoise: the last of them goes down to 0."""
     return part_of(sigmas, start_step or 0, _NO_END if last_step is None else last_step, to_the_end=force_full_denoise)
-
-
-def sample_along(
-    guider: Guider,
-    sampler: Sampler,
-    sigmas: Tensor,
-    noise: Tensor,
-    latent: Tensor | None,
-    mask: Tensor | None,
-    callback: Callback | None,
-    seed: int | None,
-) -> Tensor:
-    """Sample a latent (None: zeros) along `sigmas`, which tells `callback` of each step. Without a seed by chance."""
-
-    def watch(report: loop.StepReport) -> None:
-        if callback is not None:
-            callback(report.step, report.denoised, report.x, report.total)
-
-    return loop.sample(
-        guider,
-        sampler,
-        sigmas,
-        noise.float(),
-        torch.zeros_like(noise, dtype=torch.float32) if latent is None else latent.float(),
-        seed=random.getrandbits(63) if seed is None else seed,
-        mask=mask,
-        watch=watch,
-    ).latent
 
 
 class KSampler:
@@ -127,7 +96,7 @@ class KSampler:
         levels = steps_between(levels, start_step, last_step, force_full_denoise)
         guider = CfgGuider(self.model, positive, negative, cfg)
         sampler = find_sampler(self.sampler)
-        return sample_along(guider, sampler, levels, noise, latent_image, denoise_mask, callback, seed)
+        return sample_with_callback(guider, sampler, levels, noise, latent_image, denoise_mask, callback, seed)
 
 
 class CFGGuider:
@@ -180,7 +149,7 @@ class CFGGuider:
         seed: int | None = None,
     ) -> Tensor:
         """Sample a latent along `sigmas`."""
-        return sample_along(self, sampler, sigmas, noise, latent_image, denoise_mask, callback, seed)
+        return sample_with_callback(self, sampler, sigmas, noise, latent_image, denoise_mask, callback, seed)
 
 
 def sample_guided(
@@ -202,7 +171,7 @@ def sample_guided(
     """`comfy.samplers.sample`: the same as `sample_custom` with its arguments in another order."""
     refuse_options(model_options)
     guider = CfgGuider(model, positive, negative, cfg)
-    return sample_along(guider, sampler, sigmas, noise, latent_image, denoise_mask, callback, seed)
+    return sample_with_callback(guider, sampler, sigmas, noise, latent_image, denoise_mask, callback, seed)
 
 
 def refuse_options(options: Mapping[str, Any] | None) -> None:

@@ -9,11 +9,12 @@ from torch import Tensor
 
 from inglenook.models.handles import Model
 from inglenook.models.sampling.guidance import CfgGuider, Conditioning
+from inglenook.models.sampling.loop import Callback, sample_with_callback
 from inglenook.models.sampling.noise import initial_noise
 from inglenook.models.sampling.samplers import Sampler
 from inglenook.models.sampling.schedules import sampler_sigmas
 from inglenook.nodes.sampling import Latent, sample_latent
-from inglenook.packs.samplers import Callback, KSampler, sample_along, steps_between
+from inglenook.packs.samplers import KSampler, steps_between
 
 
 def common_ksampler(
@@ -110,6 +111,6 @@ def sample_custom(
     seed: int | None = None,
 ) -> Tensor:
     """Sample a latent along `sigmas`."""
-    return sample_along(
+    return sample_with_callback(
         CfgGuider(model, positive, negative, cfg), sampler, sigmas, noise, latent_image, noise_mask, callback, seed
     )

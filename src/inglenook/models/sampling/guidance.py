@@ -7,9 +7,9 @@ negative prompt's average is then pushed away from (Ho & Salimans 2022, classifi
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -17,6 +17,9 @@ from torch import Tensor
 from inglenook.errors import NodeError
 from inglenook.models.handles import LoadedModel, Model
 from inglenook.models.memory import is_out_of_memory
+
+if TYPE_CHECKING:
+    from inglenook.models.sampling.samplers import Sampler
 
 Conditioning = Sequence[Sequence[Any]]
 """Entries `[context [1 or batch, tokens, width], options]`."""
@@ -56,6 +59,28 @@ class CfgGuider:
             () if self.negative is None else _conditions(self.negative, *width),
             self.cfg,
         )
+
+    # For node packs. Sampling imports this module, so that it is imported late here.
+
+    @property
+    def model_patcher(self) -> Model:
+        return self.model
+
+    def sample(
+        self,
+        noise: Tensor,
+        latent_image: Tensor,
+        sampler: Sampler,
+        sigmas: Tensor,
+        denoise_mask: Tensor | None = None,
+        callback: Callable[[int, Tensor, Tensor, int], object] | None = None,
+        disable_pbar: bool = False,
+        seed: int | None = None,
+    ) -> Tensor:
+        """See `loop.sample_with_callback`."""
+        from inglenook.models.sampling.loop import sample_with_callback
+
+        return sample_with_callback(self, sampler, sigmas, noise, latent_image, denoise_mask, callback, seed)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -83,6 +84,38 @@ def sample(
         x = sampler.function(denoise, x, sigmas, Run(NoiseSource(seed), prediction.table.at_percent, report))
         x = prediction.unscaled(x)
         return Sampled(_leave(x, model), _leave(last[0], model))
+
+
+Callback = Callable[[int, Tensor, Tensor, int], object]
+"""Called in each step with its number, the clean latent, the noisy one, and the number of steps; see `StepReport`."""
+
+
+def sample_with_callback(
+    guider: Guider,
+    sampler: Sampler,
+    sigmas: Tensor,
+    noise: Tensor,
+    latent: Tensor | None,
+    mask: Tensor | None,
+    callback: Callback | None,
+    seed: int | None,
+) -> Tensor:
+    """`sample` as node packs know it: returns the latent; None in place of one means zeros, no seed means chance."""
+
+    def watch(report: StepReport) -> None:
+        if callback is not None:
+            callback(report.step, report.denoised, report.x, report.total)
+
+    return sample(
+        guider,
+        sampler,
+        sigmas,
+        noise.float(),
+        torch.zeros_like(noise, dtype=torch.float32) if latent is None else latent.float(),
+        seed=random.getrandbits(63) if seed is None else seed,
+        mask=mask,
+        watch=watch,
+    ).latent
 
 
 @dataclass(slots=True)
