@@ -8,16 +8,20 @@ from pathlib import Path
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent / "src")}
 
 _PROGRAM = """
+import socket
 import sys
 from pathlib import Path
 import orjson
 from inglenook.settings import Settings
+from inglenook.workers.child import DeviceProcess
 from inglenook.workers.messages import Configure, Execute
 from inglenook.workers.runtime import EngineRuntime
+from inglenook.workers.standard_streams import StandardStreams
 
+parent, child = socket.socketpair()
 nodes = int(sys.argv[2])
 settings = Settings(base_directory=Path(sys.argv[1]), max_nodes=nodes, worker_threads=1)
-runtime = EngineRuntime.start(Configure(settings.model_dump_json().encode(), "cpu"))
+runtime = EngineRuntime.start(Configure(settings.model_dump_json().encode(), "cpu"), DeviceProcess(child, StandardStreams()))
 node = {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}}
 graph = orjson.dumps({str(number): node for number in range(nodes)})
 events = []
