@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import takewhile
 
 from inglenook.errors import InglenookError
 
@@ -21,16 +22,12 @@ def with_values(arguments: Sequence[str]) -> list[str]:
     while position < len(arguments):
         argument = arguments[position]
         position += 1
-        values = []
-        if argument in _LIST_OPTIONS or argument in _BARE_OPTIONS:
-            most = len(arguments) if argument in _LIST_OPTIONS else position + 1
-            while position < min(most, len(arguments)) and not arguments[position].startswith("-"):
-                values.append(arguments[position])
-                position += 1
-        if values:
-            completed.append(f"{argument}={','.join(values)}")
-        elif argument in _BARE_OPTIONS:
+        values = list(takewhile(lambda value: not value.startswith("-"), arguments[position:]))
+        if argument in _BARE_OPTIONS and not values:
             completed.append(f"{argument}={_BARE_OPTIONS[argument]}")
+        elif argument in _LIST_OPTIONS and values:
+            completed.append(f"{argument}={','.join(values)}")
+            position += len(values)
         else:
             completed.append(argument)
     return completed

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import faulthandler
-import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -18,10 +17,9 @@ from pathlib import Path
 import msgspec
 
 from inglenook.media.folders import Folders
-from inglenook.packs import surface_finder
 from inglenook.packs.discovery import Pack
-from inglenook.packs.host import Host, set_host
-from inglenook.packs.importing import import_pack, prepare_namespace
+from inglenook.packs.host import Host
+from inglenook.packs.importing import import_pack, prepare_process
 from inglenook.packs.report import PackReport
 from inglenook.packs.side_loop import SideLoop
 from inglenook.settings import Settings
@@ -58,11 +56,11 @@ def _prepare(settings: Settings, path: Path) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() and not settings.cpu else "cpu")
     folders = Folders.from_settings(settings)
     install(Environment(folders=folders, models=ModelStore(device)))
-    set_host(Host(base=settings.base_directory, loop=SideLoop().start().loop))
-    surface_finder.install(settings.base_directory)
     custom_nodes = folders.model_folder("custom_nodes")
-    prepare_namespace([path.parent, *(() if custom_nodes is None else custom_nodes.paths)])
-    importlib.import_module("nodes")  # before packs look for each other's classes there
+    prepare_process(
+        Host(base=settings.base_directory, settings=settings, loop=SideLoop().start().loop),
+        [path.parent, *(() if custom_nodes is None else custom_nodes.paths)],
+    )
 
 
 def _write(report: PackReport, file: Path | None) -> None:

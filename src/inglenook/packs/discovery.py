@@ -19,6 +19,11 @@ class Pack:
     def is_package(self) -> bool:
         return self.path.is_dir()
 
+    @property
+    def folder(self) -> Path:
+        """The folder that its module lies in."""
+        return self.path if self.is_package else self.path.parent
+
 
 def find_packs(folders: Iterable[Path]) -> list[Pack]:
     """The packs in `custom_nodes` folders, by folder, then by name; of two with one name the first.

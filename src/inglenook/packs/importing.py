@@ -7,6 +7,7 @@ packs can name it. Whatever goes wrong stays with the pack: it is left out, with
 from __future__ import annotations
 
 import asyncio
+import importlib
 import importlib.util
 import inspect
 import logging
@@ -23,8 +24,9 @@ from inglenook.engine.failure import exception_message, exception_name, exceptio
 from inglenook.engine.implementation import NodeImplementation
 from inglenook.errors import NodeError
 from inglenook.nodes.interfaces import builtin_interfaces
+from inglenook.packs import surface_finder
 from inglenook.packs.discovery import Pack
-from inglenook.packs.host import host
+from inglenook.packs.host import Host, host, set_host
 from inglenook.packs.report import PackReport
 from inglenook.packs.v1 import v1_implementation
 
@@ -96,7 +98,19 @@ def module_name(pack: Pack) -> str:
     return f"{NAMESPACE}.{pack.name.replace('.', '_')}"
 
 
-def prepare_namespace(folders: Iterable[Path]) -> None:
+def prepare_process(its_host: Host, folders: Iterable[Path]) -> None:
+    """Make this process one in which packs run, once, before the first is imported. folders: those with packs."""
+    set_host(its_host)
+    surface_finder.install(its_host.base)
+    _prepare_namespace(folders)
+    importlib.import_module("nodes")  # before packs look for each other's classes there
+    if its_host.settings is not None:
+        server: Any = importlib.import_module("server").PromptServer
+        server.address = its_host.settings.host.partition(",")[0]
+        server.port = its_host.settings.port
+
+
+def _prepare_namespace(folders: Iterable[Path]) -> None:
     """Let packs import each other as `custom_nodes.<name>`."""
     module = sys.modules.setdefault(NAMESPACE, types.ModuleType(NAMESPACE))
     module.__path__ = [str(folder) for folder in folders]
@@ -104,7 +118,7 @@ def prepare_namespace(folders: Iterable[Path]) -> None:
 
 def _load(pack: Pack, name: str) -> ModuleType:
     if NAMESPACE not in sys.modules:
-        prepare_namespace([pack.path.parent])
+        _prepare_namespace([pack.path.parent])
     file = pack.path / "__init__.py" if pack.is_package else pack.path
     spec = importlib.util.spec_from_file_location(
         name, file, submodule_search_locations=[str(pack.path)] if pack.is_package else None
@@ -113,6 +127,9 @@ def _load(pack: Pack, name: str) -> ModuleType:
         raise ImportError(f"{file.name} is no Python module")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    nodes = sys.modules.get("nodes")
+    if nodes is not None:
+        nodes.LOADED_MODULE_DIRS[pack.name] = str(pack.folder)
     spec.loader.exec_module(module)
     return module
 
@@ -124,12 +141,17 @@ def _forget(name: str) -> None:
 
 
 def _web_directory(pack: Pack, module: ModuleType) -> str | None:
-    given = getattr(module, "WEB_DIRECTORY", None)
+    """The folder of scripts that a pack names, in its module or in `nodes.EXTENSION_WEB_DIRS`."""
+    nodes = sys.modules.get("nodes")
+    named = {} if nodes is None else nodes.EXTENSION_WEB_DIRS
+    given = getattr(module, "WEB_DIRECTORY", None) or named.get(pack.name)
     if not isinstance(given, str):
         return None
-    root = pack.path if pack.is_package else pack.path.parent
-    folder = (root / given).resolve()
-    return str(folder) if folder.is_dir() else None
+    folder = (pack.folder / given).resolve()
+    if not folder.is_dir():
+        return None
+    named[pack.name] = str(folder)
+    return str(folder)
 
 
 def _node_classes(module: ModuleType, name: str) -> tuple[dict[str, NodeImplementation], list[str]]:

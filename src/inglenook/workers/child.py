@@ -1,7 +1,7 @@
 """The device process: imports torch, holds the models and the node cache, runs graphs one after another.
 
-Started by `workers.device` as `python -m inglenook.workers.child FD [FD]`, the first one end of a socket pair. It ends with its
-parent: by the parent-death signal on Linux, and because the reader thread leaves the process at end of file.
+Started by `workers.device` as `python -m inglenook.workers.child FD [FD]`, the first one end of a socket pair. It ends
+with its parent: by the parent-death signal on Linux, and because the reader thread leaves the process at end of file.
 """
 
 from __future__ import annotations

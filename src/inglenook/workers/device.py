@@ -23,6 +23,7 @@ import psutil
 from inglenook.engine.events import Failed, Interrupted, Succeeded
 from inglenook.engine.replacement import NodeReplacement
 from inglenook.packs.report import PackReport
+from inglenook.packs.route_names import discard_socket
 from inglenook.workers.last_word import LastWord
 from inglenook.workers.messages import (
     Answer,
@@ -332,7 +333,9 @@ class DeviceWorker:
                 process.kill()
             code = await process.wait()
         self.pid = None
-        self.routes_at = None
+        if self.routes_at is not None:
+            discard_socket(self.routes_at)
+            self.routes_at = None
         for question in self._questions.values():
             if not question.done():
                 question.set_result(None)

@@ -1,7 +1,8 @@
 """Which node a device process began last, in a page of memory that outlives it.
 
-Events of short nodes travel together, up to 3 ms late; a process that dies takes those with it. The page, shared with the
-parent, costs half a microsecond a node and says whom to blame. Linux only; elsewhere the last event that came has to do.
+Events of short nodes travel together, up to 3 ms late; a process that dies takes those with it. The page, shared with
+the parent, costs half a microsecond a node and says whom to blame. Linux only; elsewhere the last event that came has
+to do.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -10,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 from inglenook.engine.executor import Run
 from inglenook.engine.replacement import NodeReplacement
 from inglenook.media.folders import Folders
-from inglenook.packs import surface_finder
 from inglenook.packs.discovery import Pack, find_packs
-from inglenook.packs.host import Host, set_host
-from inglenook.packs.importing import ImportedPack, import_packs, prepare_namespace
+from inglenook.packs.host import Host
+from inglenook.packs.importing import ImportedPack, import_packs, prepare_process
 from inglenook.packs.side_loop import SideLoop
 from inglenook.settings import Settings
 from inglenook.workers.messages import Importing, ModelFolderAdded
@@ -32,6 +30,7 @@ class PackSide:
         self._found = self._wanted_packs()
         self._host = Host(
             base=settings.base_directory,
+            settings=settings,
             send=process.outbox.notify,
             interrupt=process.interrupt,
             free=process.free,
@@ -49,11 +48,8 @@ class PackSide:
         if not self._found:
             return []
         self._host.loop = SideLoop().start().loop
-        set_host(self._host)
-        surface_finder.install(self._settings.base_directory)
         folder = self._folders.model_folder("custom_nodes")
-        prepare_namespace(() if folder is None else folder.paths)
-        importlib.import_module("nodes")  # before packs look for each other's classes there
+        prepare_process(self._host, () if folder is None else folder.paths)
         return import_packs(
             self._found, skipped=skipped, announce=lambda name: self._process.outbox.send(Importing(name))
         )
