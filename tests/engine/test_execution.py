@@ -70,6 +70,29 @@ def test_an_undeclared_link_pulls_its_source_into_the_run_but_is_not_passed() ->
     assert set(started(story)) == {"1", "2", "3"}
 
 
+def test_an_undeclared_link_is_passed_to_a_class_that_takes_any_link() -> None:
+    toys = basic()
+    toys.add("Many", lambda **inputs: (",".join(inputs.values()),), required={"first": "STRING"}, takes_any_link=True)
+    graph = {
+        "1": node("Text", text="a"),
+        "m": node("Many", first=["1", 0], second=["1", 0], note="x"),
+        "s": node("Show", text=["m", 0]),
+    }
+    assert toys.run(graph).end.outputs["s"] == {"text": ["a,a"]}
+
+
+def test_a_hidden_input_of_unknown_kind_may_be_given_in_the_graph_others_may_not() -> None:
+    toys = basic()
+
+    def tell(own: str, start: str = "none") -> tuple[str]:
+        return (f"{own} {start}",)
+
+    toys.add("Tell", tell, hidden={"start": "*", "own": "UNIQUE_ID"})
+    graph = {"1": node("Text", text="a"), "t": node("Tell", start=["1", 0], own="b"), "s": node("Show", text=["t", 0])}
+    assert toys.run(graph).end.outputs["s"] == {"text": ["t a"]}
+    assert toys.run({**graph, "t": node("Tell")}).end.outputs["s"] == {"text": ["t none"]}
+
+
 def test_output_nodes_go_first_then_what_feeds_them() -> None:
     graph = {
         "far": node("Text", text="1"),

@@ -23,8 +23,6 @@ logger = logging.getLogger(__name__)
 
 PATIENCE_S = 2.0
 """How long a worker has for an answer."""
-FRESH_S = 1.0
-"""How long a description of the packs' classes counts as fresh."""
 
 Answers = dict[str, ValidatorAnswer]
 _answers_decoder = msgspec.msgpack.Decoder(Answers)
@@ -37,8 +35,9 @@ class PackQuestions:
     def __init__(self, workers: Callable[[], Sequence[Worker]], catalogs: Catalogs) -> None:
         self._workers = workers
         self._catalogs = catalogs
-        self._asked_at = float("-inf")
-        self._asking: asyncio.Task[None] | None = None
+        self._describing = asyncio.Lock()
+        self._next: asyncio.Task[None] | None = None
+        """The description that has not begun: whoever asks now waits for it."""
 
     def _with_packs(self) -> list[Worker]:
         return [worker for worker in self._workers() if any(pack.classes for pack in worker.packs)]
@@ -54,25 +53,24 @@ class PackQuestions:
         return None
 
     async def refresh(self) -> None:
-        """Have the catalog's entries of packs say what their code says now; at most once a second."""
+        """Have the catalog's entries of packs say what their code says now.
+
+        One description at a time; it serves all who asked before it began, so that none of them sees what was true
+        before its own request: a list without the file that was just uploaded.
+        """
         if not self._with_packs():
             return
-        loop = asyncio.get_running_loop()
-        if self._asking is None and loop.time() - self._asked_at < FRESH_S:
-            return
-        if self._asking is None:
-            self._asking = loop.create_task(self._describe())
-        await asyncio.shield(self._asking)
+        if self._next is None:
+            self._next = asyncio.get_running_loop().create_task(self._describe())
+        await asyncio.shield(self._next)
 
     async def _describe(self) -> None:
-        try:
+        async with self._describing:
+            self._next = None
             for worker in self._with_packs():
                 body = await worker.ask(DescribeClasses(), PATIENCE_S)
                 if body is not None:
                     self._catalogs.change(_documents_decoder.decode(body))
-        finally:
-            self._asked_at = asyncio.get_running_loop().time()
-            self._asking = None
 
     async def rewrite(self, body: Any) -> Any:
         """The body of a `POST /prompt` as packs want it."""

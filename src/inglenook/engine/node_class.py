@@ -37,7 +37,9 @@ class NodeClass:
     """Of the class; for one with dynamic inputs ask `specs_of`."""
     has_dynamic_inputs: bool
     takes_any_input: bool
+    takes_any_link: bool
     hidden: tuple[tuple[str, str], ...]
+    hidden_names: frozenset[str]
     output_is_list: tuple[bool, ...]
     is_output: bool
     is_input_list: bool
@@ -54,7 +56,9 @@ class NodeClass:
             specs=Specs.of(schema.inputs),
             has_dynamic_inputs=schema.has_dynamic_inputs,
             takes_any_input=schema.takes_any_input,
+            takes_any_link=schema.takes_any_link,
             hidden=tuple(schema.hidden.items()),
+            hidden_names=frozenset(schema.hidden),
             output_is_list=tuple(output.is_list for output in schema.outputs),
             is_output=schema.is_output,
             is_input_list=schema.is_input_list,

@@ -47,15 +47,20 @@ class InputReader:
         self._result_of = result_of
 
     def read(self, node: Node, node_class: NodeClass) -> NodeInputs:
-        """Declared inputs and hidden ones; undeclared inputs only for a class that takes any."""
+        """Declared inputs and hidden ones; undeclared inputs only for a class that takes any.
+
+        A hidden input of a kind that the engine does not fill may be given in the graph: expansions do that.
+        """
         specs = node_class.specs_of(node)
-        declared, raw_links, takes_any = specs.declared, specs.raw_links, node_class.takes_any_input
+        declared, raw_links, hidden = specs.declared, specs.raw_links, node_class.hidden_names
+        takes_any, takes_links = node_class.takes_any_input, node_class.takes_any_link
         values: Values = {}
         missing: list[str] = []
         for name, value in node.inputs.items():
-            if name not in declared and not takes_any:
+            is_link = type(value) is Link
+            if not (name in declared or takes_any or (is_link and takes_links) or name in hidden):
                 continue
-            if type(value) is not Link:
+            if not is_link:
                 values[name] = [value]
             elif name in raw_links:
                 values[name] = [[value.node_id, value.slot]]
@@ -66,9 +71,9 @@ class InputReader:
                     values[name] = [None]
                 else:
                     values[name] = slot_values(value, result)
-        if node_class.hidden:
+        if hidden:
             self._add_hidden(values, node, node_class)
-            return NodeInputs(values, frozenset(missing), frozenset(name for name, _ in node_class.hidden))
+            return NodeInputs(values, frozenset(missing), hidden)
         return NodeInputs(values, frozenset(missing)) if missing else NodeInputs(values)
 
     def read_constants(self, node: Node, node_class: NodeClass) -> NodeInputs:

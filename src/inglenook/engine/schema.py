@@ -127,6 +127,8 @@ class NodeSchema:
     """The validator takes `input_types`: the built-in link type check is off."""
     takes_any_input: bool
     """Undeclared inputs reach the node function too, instead of being ignored."""
+    takes_any_link: bool
+    """So do undeclared inputs that are linked, whose number the editor's part of such a class decides."""
     has_any_output: bool
     """Slots beyond the declared outputs exist too; what they give, the node decides."""
     shows_cached: bool
@@ -152,8 +154,8 @@ class NodeSchema:
         """Read an interface document.
 
         Its key `engine` may hold `not_idempotent`, `always_changed`, `has_validator`, `validates_all`, `checks_types`,
-        `takes_any_input`, `has_any_output` (booleans), `validated_inputs`, `wild_inputs` (names), `wild_outputs`
-        (slots) and `file_inputs` (input name -> error message).
+        `takes_any_input`, `takes_any_link`, `has_any_output` (booleans), `validated_inputs`, `wild_inputs` (names),
+        `wild_outputs` (slots) and `file_inputs` (input name -> error message).
         """
         info = {key: value for key, value in document.items() if key != "engine"}
         engine = document.get("engine", {})
@@ -187,6 +189,7 @@ class NodeSchema:
             validated_inputs=frozenset(engine.get("validated_inputs", ())) | frozenset(files),
             checks_types=bool(engine.get("checks_types")),
             takes_any_input=bool(engine.get("takes_any_input")),
+            takes_any_link=bool(engine.get("takes_any_link")),
             has_any_output=bool(engine.get("has_any_output")),
             shows_cached=bool(info.get("has_intermediate_output")),
             file_inputs=files,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -34,21 +34,35 @@ class LatentPreviewer:
         return preview_format, self.decode_latent_to_preview(x0), max_preview_resolution()
 
 
-class LatentFormatPreviewer(LatentPreviewer):
+class Latent2RGBPreviewer(LatentPreviewer):
     """Paints each channel in its own colour."""
 
-    def __init__(self, form: LatentFormat) -> None:
-        self.form = form
+    def __init__(
+        self,
+        latent_rgb_factors: Sequence[Sequence[float]],
+        latent_rgb_factors_bias: Sequence[float] | None = None,
+        latent_rgb_factors_reshape: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        """latent_rgb_factors: of each channel its part in red, green and blue; bias: what is added to each of them.
+
+        latent_rgb_factors_reshape: applied to a latent first.
+        """
+        rows = tuple((float(red), float(green), float(blue)) for red, green, blue in latent_rgb_factors)
+        red, green, blue = latent_rgb_factors_bias or (0.0, 0.0, 0.0)
+        self.form = LatentFormat(len(rows), 1.0, rows, (float(red), float(green), float(blue)))
+        self.reshape = latent_rgb_factors_reshape
 
     def decode_latent_to_preview(self, x0: Tensor) -> Image.Image:
-        return latent_to_picture(x0, self.form)
+        """Of a video latent, [batch, channels, frames, h, w], the first frame."""
+        latent = x0 if self.reshape is None else self.reshape(x0)
+        return latent_to_picture(latent[:, :, 0] if latent.ndim == 5 else latent, self.form)
 
 
 def get_previewer(device: torch.device, latent_format: LatentFormat) -> LatentPreviewer | None:
     """What makes previews of a model's latents; None where none are wanted."""
     running = context.current()
     method = (running and running.preview_method) or environment().preview_method
-    return None if method == "none" else LatentFormatPreviewer(latent_format)
+    return None if method == "none" else Latent2RGBPreviewer(latent_format.rgb, latent_format.rgb_bias)
 
 
 def prepare_callback(

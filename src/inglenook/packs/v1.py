@@ -114,6 +114,7 @@ def v1_document(node_class: Any, class_type: str, display_name: str | None, pyth
         "takes_any_input": any(
             isinstance(section := declared.get(name), Mapping) and _NO_NAME in section for name in _SECTIONS[:2]
         ),
+        "takes_any_link": _takes_any_keyword(getattr(node_class, str(getattr(node_class, "FUNCTION", "")), None)),
         "wild_inputs": [
             name
             for section in _SECTIONS[:2]
@@ -125,6 +126,15 @@ def v1_document(node_class: Any, class_type: str, display_name: str | None, pyth
         **validator_facts(getattr(node_class, "VALIDATE_INPUTS", None)),
     }
     return document
+
+
+def _takes_any_keyword(function: Any) -> bool:
+    """Whether a method has `**kwargs`: linked inputs that only the editor's part of the pack knows then reach it."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
 
 def validator_facts(validate: Callable[..., Any] | None) -> dict[str, Any]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from inglenook.packs.previews import LatentFormatPreviewer as Latent2RGBPreviewer
-from inglenook.packs.previews import LatentPreviewer, get_previewer, prepare_callback
+from inglenook.packs.previews import Latent2RGBPreviewer, LatentPreviewer, get_previewer, prepare_callback
 from inglenook.packs.previews import max_preview_resolution as _max_preview_resolution
 from inglenook.packs.surface_finder import missing
 

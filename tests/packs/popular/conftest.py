@@ -1,0 +1,12 @@
+"""One server for all of them, kept for the whole session."""
+
+import pytest
+
+from tests.packs.popular.harness import PackServer
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    running = PackServer(tmp_path_factory.mktemp("popular")).start()
+    yield running
+    running.stop()
