@@ -21,7 +21,8 @@ from inglenook.workers.standard_streams import StandardStreams
 parent, child = socket.socketpair()
 nodes = int(sys.argv[2])
 settings = Settings(base_directory=Path(sys.argv[1]), max_nodes=nodes, worker_threads=1)
-runtime = EngineRuntime.start(Configure(settings.model_dump_json().encode(), "cpu"), DeviceProcess(child, StandardStreams()))
+process = DeviceProcess(child, StandardStreams())
+runtime = EngineRuntime.start(Configure(settings.model_dump_json().encode(), "cpu"), process)
 node = {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}}
 graph = orjson.dumps({str(number): node for number in range(nodes)})
 events = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -86,10 +87,12 @@ class ProgressBar:
         self.node_id = node_id
         self.hook = hook()
         self._running = context.current()
+        self._lock = threading.RLock()
 
     def update(self, value: float) -> None:
         """Move on by `value`."""
-        self.update_absolute(self.current + value)
+        with self._lock:  # threads that move on at once lose no step, and are told in order
+            self.update_absolute(self.current + value)
 
     def update_absolute(self, value: float, total: float | None = None, preview: Preview | None = None) -> None:
         """Move to `value` of `total`. Raises InterruptProcessing when the run was asked to stop."""

@@ -315,6 +315,7 @@ class DeviceWorker:
         """The socket closed: the process has ended or is about to."""
         if channel is self._channel and not self._closing:
             self._channel = None
+            self.pid = None
             self._own(self._bury())
 
     async def _bury(self) -> None:
