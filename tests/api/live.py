@@ -43,6 +43,7 @@ class LiveServer:
         self.url = f"http://127.0.0.1:{self.port}"
         self._settings = {"base_directory": str(base), "port": self.port, "cpu": True, **settings}
         self._log = base / "server.log"
+        self._http = httpx.Client(base_url=self.url, timeout=30)
         self.process: subprocess.Popen | None = None
 
     def start(self) -> LiveServer:
@@ -73,6 +74,8 @@ class LiveServer:
         return self._log.read_text(errors="replace")[-4000:]
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        self._http.close()  # a server that ends waits for its connections
+        self._http = httpx.Client(base_url=self.url, timeout=30)
         self.process.send_signal(how)
         code = self.process.wait(40)
         self.process = None
@@ -81,12 +84,12 @@ class LiveServer:
     # -- the API, as a client uses it ----------------------------------------------------------------------------------
 
     def get(self, path, **options):
-        return httpx.get(self.url + path, timeout=30, **options)
+        return self._http.get(path, **options)
 
     def post(self, path, body=None, **options):
         if body is not None:
             options["content"] = body if isinstance(body, (bytes, str)) else json.dumps(body)
-        return httpx.post(self.url + path, timeout=30, **options)
+        return self._http.post(path, **options)
 
     def submit(self, graph, **fields):
         reply = self.post("/prompt", {"prompt": graph, **fields})

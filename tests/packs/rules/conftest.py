@@ -1,5 +1,7 @@
 """Real servers with the pack of rules, one per cache mode, kept for the whole session."""
 
+import contextlib
+
 import pytest
 
 from tests.packs.rules.harness import RuleServer
@@ -7,21 +9,39 @@ from tests.packs.rules.harness import RuleServer
 MODES = {
     "classic": {"cache": "classic"},
     "lru": {"cache": "lru", "cache_lru_size": 500},
+    "ram": {"cache": "ram", "cache_ram_gb": 0.5},
     "none": {"cache": "none"},
 }
 
 
-@pytest.fixture(scope="session", params=MODES)
-def server(request, tmp_path_factory):
-    base = tmp_path_factory.mktemp(f"rules-{request.param}")
-    running = RuleServer(base, keeps=request.param != "none", **MODES[request.param]).start()
-    yield running
-    running.stop()
-
-
 @pytest.fixture(scope="session")
-def classic(tmp_path_factory):
-    """For what has nothing to do with caches."""
-    running = RuleServer(tmp_path_factory.mktemp("rules"), **MODES["classic"]).start()
-    yield running
-    running.stop()
+def servers(tmp_path_factory):
+    """A function from a cache mode to the running server of that mode."""
+    started = {}
+    with contextlib.ExitStack() as stack:
+
+        def server_of(mode):
+            if mode not in started:
+                base = tmp_path_factory.mktemp(f"rules-{mode}")
+                started[mode] = RuleServer(base, keeps=mode != "none", **MODES[mode]).start()
+                stack.callback(started[mode].stop)
+            return started[mode]
+
+        yield server_of
+
+
+@pytest.fixture(params=MODES)
+def server(request, servers):
+    return servers(request.param)
+
+
+@pytest.fixture
+def classic(servers):
+    """For what has nothing to do with caches, and takes long."""
+    return servers("classic")
+
+
+@pytest.fixture(params=["classic", "lru", "none"])
+def frugal(request, servers):
+    """Those that keep a bounded number of results."""
+    return servers(request.param)

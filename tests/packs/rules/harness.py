@@ -4,8 +4,6 @@ import itertools
 import json
 from pathlib import Path
 
-import httpx
-
 from tests.api.live import LiveServer, is_left, new_id, read_until
 
 PACKS = Path(__file__).parent / "custom_nodes"
@@ -17,20 +15,6 @@ class RuleServer(LiveServer):
         super().__init__(base, **settings)
         self.keeps = keeps
         """Whether its cache keeps results from run to run."""
-        self._http = httpx.Client(base_url=self.url, timeout=30)
-
-    def get(self, path, **options):
-        return self._http.get(path, **options)
-
-    def post(self, path, body=None, **options):
-        if body is not None:
-            options["content"] = body if isinstance(body, (bytes, str)) else json.dumps(body)
-        return self._http.post(path, **options)
-
-    def stop(self, *how):
-        self._http.close()
-        self._http = httpx.Client(base_url=self.url, timeout=30)
-        return super().stop(*how)
 
     def start(self):
         (self.base / "extra_model_paths.yaml").write_text(f"tests:\n    custom_nodes: {PACKS}\n")

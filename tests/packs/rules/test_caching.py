@@ -95,7 +95,7 @@ def test_results_beyond_the_next_graph(server, request):
     graph = counted(key)
     server.text(graph)
     server.text(counted(new_key()))
-    wanted = {"classic": 2, "lru": 1, "none": 2}[request.node.callspec.params["server"]]
+    wanted = {"classic": 2, "lru": 1, "ram": 1, "none": 2}[request.node.callspec.params["server"]]
     assert server.text(graph) == wanted
 
 

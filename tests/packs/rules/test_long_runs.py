@@ -3,7 +3,7 @@
 import psutil
 import pytest
 
-from tests.packs.rules.harness import new_key, node, shown
+from tests.packs.rules.harness import RuleServer, new_key, node, shown
 
 
 def worker_memory(server):
@@ -29,17 +29,32 @@ def test_loops_leave_memory_flat(server):
 
 
 @pytest.mark.parametrize("count", [1000])
-def test_a_thousand_different_prompts_leave_memory_flat(server, count):
+def test_a_thousand_different_prompts_leave_memory_flat(frugal, count):
     def submit(number):
         key = new_key()
-        return server.submit({"1": node("RuleBallast", megabytes=1, key=key), "show": node("RuleShow", value=["1", 0])})
+        return frugal.submit({"1": node("RuleBallast", megabytes=1, key=key), "show": node("RuleShow", value=["1", 0])})
 
     jobs = [submit(number) for number in range(200)]
-    server.wait(jobs[-1])
-    if server.keeps:  # an LRU cache of 500 fills first
+    frugal.wait(jobs[-1])
+    if frugal.keeps:  # an LRU cache of 500 fills first
         jobs = [submit(number) for number in range(400)]
-        server.wait(jobs[-1])
-    before = worker_memory(server)
+        frugal.wait(jobs[-1])
+    before = worker_memory(frugal)
     jobs = [submit(number) for number in range(count)]
-    server.wait(jobs[-1])
-    assert worker_memory(server) - before < 100
+    frugal.wait(jobs[-1])
+    assert worker_memory(frugal) - before < 100
+
+
+def test_when_memory_is_short_results_go_and_memory_stays_flat(tmp_path):
+    server = RuleServer(tmp_path, cache="ram", cache_ram_gb=100_000).start()  # never enough
+    try:
+        key = new_key()
+        graph = {"1": node("RuleCount", key=key), "show": shown("1")}
+        assert server.text(graph) == 1
+        assert server.text(graph) == 2
+        before = worker_memory(server)
+        for _ in range(100):
+            server.run({"1": node("RuleBallast", megabytes=20, key=new_key()), "show": shown("1")})
+        assert worker_memory(server) - before < 200
+    finally:
+        server.stop()

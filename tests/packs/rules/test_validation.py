@@ -11,27 +11,27 @@ def reasons(body, node_id):
     return [error["type"] for error in body["node_errors"][node_id]["errors"]]
 
 
-def test_one_unknown_class_refuses_the_whole_graph(classic):
+def test_one_unknown_class_refuses_the_whole_graph(server):
     graph = {"1": node("RuleText", text="a"), "show": shown("1"), "side": node("NoSuchClass")}
-    assert classic.refused(graph)["error"]["type"] == "missing_node_type"
+    assert server.refused(graph)["error"]["type"] == "missing_node_type"
 
 
-def test_partial_targets_choose_the_roots(classic):
+def test_partial_targets_choose_the_roots(server):
     graph = {"1": node("RuleText", text="a"), "a": shown("1"), "b": shown("1")}
-    assert classic.run(graph, partial_execution_targets=["b"])["outputs"].keys() == {"b"}
-    assert classic.refused(graph, partial_execution_targets=[])["error"]["type"] == "prompt_no_outputs"
+    assert server.run(graph, partial_execution_targets=["b"])["outputs"].keys() == {"b"}
+    assert server.refused(graph, partial_execution_targets=[])["error"]["type"] == "prompt_no_outputs"
 
 
-def test_roots_that_fail_are_dropped_and_the_others_run(classic):
+def test_roots_that_fail_are_dropped_and_the_others_run(server):
     graph = {"good": node("RuleDefault"), "bad": node("RuleShow"), "text": node("RuleText", text="x")}
-    reply = classic.post("/prompt", {"prompt": graph})
+    reply = server.post("/prompt", {"prompt": graph})
     assert reply.status_code == 200
     assert reasons(reply.json(), "bad") == ["required_input_missing"]
-    assert classic.wait(reply.json()["prompt_id"])["outputs"].keys() == {"good"}
+    assert server.wait(reply.json()["prompt_id"])["outputs"].keys() == {"good"}
 
 
-def test_an_absent_optional_input_has_the_default_of_the_function(classic):
-    assert classic.text({"show": node("RuleDefault")}) == "of the function"
+def test_an_absent_optional_input_has_the_default_of_the_function(server):
+    assert server.text({"show": node("RuleDefault")}) == "of the function"
 
 
 @pytest.mark.parametrize(
@@ -47,11 +47,11 @@ def test_an_absent_optional_input_has_the_default_of_the_function(classic):
         (2, 0, False),
     ],
 )
-def test_constants_are_converted_to_the_declared_type(classic, slot, given, wanted):
+def test_constants_are_converted_to_the_declared_type(server, slot, given, wanted):
     inputs = {"integer": 1, "number": 0.5, "flag": False}
     name = list(inputs)[slot]
     graph = {"1": node("RuleNumber", **{**inputs, name: given}), "show": shown("1", slot)}
-    entry = classic.run(graph)
+    entry = server.run(graph)
     assert entry["outputs"]["show"]["text"] == [{True: "true", False: "false"}[wanted] if slot == 2 else str(wanted)]
     assert entry["prompt"][2]["1"]["inputs"][name] == wanted
 
@@ -65,26 +65,26 @@ def test_constants_are_converted_to_the_declared_type(classic, slot, given, want
         ("number", 1.5, "value_bigger_than_max"),
     ],
 )
-def test_what_cannot_be_converted_or_is_out_of_range_is_refused(classic, name, given, reason):
+def test_what_cannot_be_converted_or_is_out_of_range_is_refused(server, name, given, reason):
     inputs = {"integer": 1, "number": 0.5, "flag": False, name: given}
-    assert reasons(classic.refused({"1": node("RuleNumber", **inputs), "show": shown("1")}), "1") == [reason]
+    assert reasons(server.refused({"1": node("RuleNumber", **inputs), "show": shown("1")}), "1") == [reason]
 
 
-def test_bounds_are_allowed_values(classic):
+def test_bounds_are_allowed_values(server):
     graph = {"1": node("RuleNumber", integer=10, number=0.0, flag=False), "show": shown("1")}
-    assert classic.text(graph) == 10
+    assert server.text(graph) == 10
 
 
 @pytest.mark.parametrize(("name", "given"), [("colour", "blue"), ("shade", "black")])
-def test_a_value_must_be_among_the_choices(classic, name, given):
+def test_a_value_must_be_among_the_choices(server, name, given):
     inputs = {"colour": "red", name: given}
-    assert reasons(classic.refused({"1": node("RuleChoice", **inputs), "show": shown("1")}), "1") == [
+    assert reasons(server.refused({"1": node("RuleChoice", **inputs), "show": shown("1")}), "1") == [
         "value_not_in_list"
     ]
 
 
-def test_a_constant_reaches_an_input_of_another_type_unchecked(classic):
-    assert classic.text({"show": node("RuleShowImage", value="no picture")}) == "no picture"
+def test_a_constant_reaches_an_input_of_another_type_unchecked(server):
+    assert server.text({"show": node("RuleShowImage", value="no picture")}) == "no picture"
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_constant_reaches_an_input_of_another_type_unchecked(classic):
         ("RuleShowChoice", "text", 0, False),
     ],
 )
-def test_types_of_links(classic, kind, source, slot, fits):
+def test_types_of_links(server, kind, source, slot, fits):
     graph = {
         "text": node("RuleText", text="red"),
         "number": node("RuleNumber", integer=1, number=0.5, flag=False),
@@ -111,25 +111,25 @@ def test_types_of_links(classic, kind, source, slot, fits):
         "show": shown(source, slot, kind),
     }
     if fits:
-        assert classic.run(graph)["status"]["completed"]
+        assert server.run(graph)["status"]["completed"]
     else:
-        assert reasons(classic.refused(graph), "show") == ["return_type_mismatch"]
+        assert reasons(server.refused(graph), "show") == ["return_type_mismatch"]
 
 
-def test_outputs_without_end_can_be_linked(classic):
+def test_outputs_without_end_can_be_linked(server):
     graph = {"1": node("RuleManyOutputs"), "show": shown("1", 2)}
-    assert classic.text(graph) == "third"
-    assert "no slot 7" in classic.error({"1": node("RuleManyOutputs"), "show": shown("1", 7)})["exception_message"]
+    assert server.text(graph) == "third"
+    assert "no slot 7" in server.error({"1": node("RuleManyOutputs"), "show": shown("1", 7)})["exception_message"]
 
 
-def test_inputs_of_any_name_reach_a_node_that_declares_that(classic):
+def test_inputs_of_any_name_reach_a_node_that_declares_that(server):
     graph = {"1": node("RuleText", text="one"), "2": node("RuleJoin", a=["1", 0], anything="two"), "show": shown("2")}
-    assert classic.text(graph) == "a=one+anything=two"
+    assert server.text(graph) == "a=one+anything=two"
 
 
-def test_a_static_cycle_is_refused_with_its_nodes(classic):
+def test_a_static_cycle_is_refused_with_its_nodes(server):
     graph = {"a": node("RulePair", a="x", b=["b", 0]), "b": node("RulePair", a="x", b=["a", 0]), "show": shown("a")}
-    body = classic.refused(graph)
+    body = server.refused(graph)
     errors = [error for found in body["node_errors"].values() for error in found["errors"]]
     assert [error["type"] for error in errors] == ["dependency_cycle"]
     assert set(errors[0]["extra_info"]["cycle_nodes"]) == {"a", "b"}
@@ -138,8 +138,8 @@ def test_a_static_cycle_is_refused_with_its_nodes(classic):
 # Validators of the classes
 
 
-def test_a_validator_answers_for_the_inputs_that_it_names(classic):
-    assert classic.text({"show": node("RuleValidated", number=99, text="x")}) == "99 x"  # beyond its max
+def test_a_validator_answers_for_the_inputs_that_it_names(server):
+    assert server.text({"show": node("RuleValidated", number=99, text="x")}) == "99 x"  # beyond its max
 
 
 @pytest.mark.parametrize(
@@ -150,39 +150,39 @@ def test_a_validator_answers_for_the_inputs_that_it_names(classic):
         ("RuleValidatedAsync", {"number": 13, "text": ""}, "number - thirteen is unlucky"),
     ],
 )
-def test_a_validator_refuses_with_or_without_a_reason(classic, kind, inputs, details):
-    body = classic.refused({"show": node(kind, **inputs)})
+def test_a_validator_refuses_with_or_without_a_reason(server, kind, inputs, details):
+    body = server.refused({"show": node(kind, **inputs)})
     (error,) = body["node_errors"]["show"]["errors"]
     assert (error["type"], error["details"]) == ("custom_validation_failed", details)
 
 
-def test_a_validator_with_kwargs_sees_every_input_and_answers_for_all(classic):
-    assert classic.text({"show": node("RuleValidatedAll", number=99, text="x")}) == "99 x"
-    body = classic.refused({"show": node("RuleValidatedAll", number=1, text="bad")})
+def test_a_validator_with_kwargs_sees_every_input_and_answers_for_all(server):
+    assert server.text({"show": node("RuleValidatedAll", number=99, text="x")}) == "99 x"
+    body = server.refused({"show": node("RuleValidatedAll", number=1, text="bad")})
     details = [error["details"] for error in body["node_errors"]["show"]["errors"]]
     assert details == [f"{name} - bad among ['number', 'text']" for name in ("number", "text")]
 
 
-def test_a_validator_that_raises_is_told_as_such(classic):
-    (error,) = classic.refused({"show": node("RuleValidated", number=14, text="")})["node_errors"]["show"]["errors"]
+def test_a_validator_that_raises_is_told_as_such(server):
+    (error,) = server.refused({"show": node("RuleValidated", number=14, text="")})["node_errors"]["show"]["errors"]
     assert error["type"] == "exception_during_validation"
     assert error["extra_info"]["exception_type"] == "ValueError"
     assert "fourteen" in error["details"]
 
 
-def test_linked_inputs_are_none_for_a_validator(classic):
+def test_linked_inputs_are_none_for_a_validator(server):
     graph = {
         "1": node("RuleNumber", integer=5, number=0, flag=False),
         "show": node("RuleValidated", number=["1", 0], text=""),
     }
-    assert classic.run(graph)["outputs"]["show"]["text"] == ["5 "]
+    assert server.run(graph)["outputs"]["show"]["text"] == ["5 "]
 
 
-def test_a_validator_that_takes_types_switches_the_check_of_links_off(classic):
+def test_a_validator_that_takes_types_switches_the_check_of_links_off(server):
     graph = {"1": node("RuleText", text="a"), "show": shown("1", 0, "RuleValidatedTypes")}
-    assert classic.text(graph) == "a"
+    assert server.text(graph) == "a"
     graph = {"1": node("RuleNumber", integer=1, number=0, flag=False), "show": shown("1", 0, "RuleValidatedTypes")}
-    (error,) = classic.refused(graph)["node_errors"]["show"]["errors"]
+    (error,) = server.refused(graph)["node_errors"]["show"]["errors"]
     assert error["type"] == "custom_validation_failed"
 
 
@@ -196,11 +196,11 @@ def test_a_slow_validator_is_asked_when_the_run_starts(classic):
     assert error["node_id"] == "show"
 
 
-def test_a_validator_answers_while_a_graph_runs(classic):
-    running = classic.submit({"1": node("RuleSteps", steps=100, seconds=3.0), "show": shown("1")})
-    classic.until(lambda: classic.get("/queue").json()["queue_running"])
-    body = classic.refused({"show": node("RuleValidated", number=13, text="")})
+def test_a_validator_answers_while_a_graph_runs(server):
+    running = server.submit({"1": node("RuleSteps", steps=100, seconds=3.0), "show": shown("1")})
+    server.until(lambda: server.get("/queue").json()["queue_running"])
+    body = server.refused({"show": node("RuleValidated", number=13, text="")})
     assert body["error"]["type"] == "prompt_outputs_failed_validation"
-    assert classic.get("/queue").json()["queue_running"]
-    classic.post("/interrupt")
-    classic.wait(running)
+    assert server.get("/queue").json()["queue_running"]
+    server.post("/interrupt")
+    server.wait(running)
