@@ -17,6 +17,7 @@ CLASSES = {
     "web-routes-pack": 4,
     "v3-image-nodes": 7,
     "v3_text_kit": 8,
+    "comfyui habits": 6,
 }
 
 

@@ -1,0 +1,152 @@
+import os
+import sys
+
+import comfy.samplers
+import folder_paths
+import numpy as np
+import torch
+from nodes import *  # noqa: F403
+
+
+class Color:
+    """No JSON knows it."""
+
+    def __repr__(self):
+        return "#336699"
+
+
+class HabitsOptions:
+    @classmethod
+    def INPUT_TYPES(s):
+        return {
+            "required": {
+                "number": ("FLOAT", {"default": 0.5, "min": -float("inf"), "max": float("inf")}),
+                "count": ("INT", {"default": 1, "min": -sys.maxsize, "max": 2**70}),
+                "size": ([256, 512, 1024], {"default": 512}),
+                "flag": ([True, False],),
+                "level": (np.array([0.5, 1.0]).tolist(), {"default": np.float32(0.5)}),
+                "key": ({"first": 1, "second": 2}.keys(),),
+            },
+            "optional": {"color": ("HABITS_COLOR", {"default": Color(), "choices": {"a", "b"}, "call": len})},
+        }
+
+    RETURN_TYPES = ("STRING",)
+    FUNCTION = "run"
+    OUTPUT_NODE = True
+
+    def run(self, number, count, size, flag, level, key, color=None):
+        text = f"{number} {count} {size} {flag} {level} {key}"
+        return {"ui": {"text": (text,), "size": [np.int32(size), torch.tensor(level)]}, "result": (text,)}
+
+
+class HabitsSampler:
+    """Gives a choice of a list, to be linked to a list."""
+
+    @classmethod
+    def INPUT_TYPES(s):
+        return {
+            "required": {
+                "sampler_name": (comfy.samplers.KSampler.SAMPLERS,),
+                "lora": (folder_paths.get_filename_list("loras"),),
+            }
+        }
+
+    RETURN_TYPES = (comfy.samplers.KSampler.SAMPLERS, folder_paths.get_filename_list("habits"))
+    RETURN_NAMES = ("sampler_name",)
+    FUNCTION = "run"
+
+    def run(self, sampler_name, lora):
+        return (sampler_name, folder_paths.get_full_path("loras", lora))
+
+
+class HabitsNext:
+    @classmethod
+    def INPUT_TYPES(s):
+        return {"required": {"sampler_name": (comfy.samplers.KSampler.SAMPLERS,)}}
+
+    RETURN_TYPES = ("STRING",)
+    FUNCTION = "run"
+    OUTPUT_NODE = True
+
+    def run(self, sampler_name):
+        print(f"habits: {sampler_name}")
+        return {"ui": {"text": [sampler_name]}, "result": (sampler_name,)}
+
+
+class HabitsTrain:
+    """Needs gradients, which nodes have to ask for."""
+
+    @classmethod
+    def INPUT_TYPES(s):
+        return {"required": {"image": ("IMAGE",), "steps": ("INT", {"default": 50})}}
+
+    RETURN_TYPES = ("STRING",)
+    FUNCTION = "run"
+    OUTPUT_NODE = True
+
+    def run(self, image, steps):
+        with torch.inference_mode(False), torch.enable_grad():
+            target = image.clone()
+            guess = torch.zeros(3, requires_grad=True)
+            optimizer = torch.optim.SGD([guess], lr=0.4)
+            for _ in range(steps):
+                optimizer.zero_grad()
+                ((guess - target) ** 2).mean(dim=(0, 1, 2)).sum().backward()
+                optimizer.step()
+        return {"ui": {"text": [" ".join(f"{value:.2f}" for value in guess.tolist())]}}
+
+
+class HabitsMethods:
+    """Methods that are no class methods, and an instance that remembers."""
+
+    def __init__(self, device="cpu"):
+        self.device = device
+        self.runs = 0
+
+    @classmethod
+    def INPUT_TYPES(self):
+        return {"required": {"text": ("STRING", {"default": ""})}, "optional": {"unused": ("IMAGE",)}}
+
+    RETURN_TYPES = "STRING"
+    FUNCTION = "__call__"
+    OUTPUT_NODE = True
+    CATEGORY = ""
+
+    def IS_CHANGED(self, text, unused=None):
+        return text
+
+    def __call__(self, text, unused=None):
+        self.runs += 1
+        return {"ui": {"text": [f"{text} {self.runs}"]}, "result": [text]}
+
+
+class HabitsPath:
+    """Looks for its own folder below the base folder, or beside the server's modules."""
+
+    @classmethod
+    def INPUT_TYPES(s):
+        return {"required": {}}
+
+    RETURN_TYPES = ("STRING",)
+    FUNCTION = "run"
+    OUTPUT_NODE = True
+
+    def run(self):
+        comfy_dir = os.path.dirname(os.path.realpath(folder_paths.__file__))
+        places = [
+            os.path.join(folder_paths.base_path, "models"),
+            os.path.join(comfy_dir, "input"),
+            folder_paths.models_dir,
+            folder_paths.get_user_directory(),
+        ]
+        return {"ui": {"text": [str(os.path.isdir(place)) for place in places]}}
+
+
+NODE_CLASS_MAPPINGS = {
+    "HabitsOptions": HabitsOptions,
+    "HabitsSampler 采样/器": HabitsSampler,
+    "HabitsNext": HabitsNext,
+    "HabitsTrain": HabitsTrain,
+    "HabitsMethods": HabitsMethods,
+    "HabitsPath": HabitsPath,
+}
