@@ -64,3 +64,14 @@ def test_folders_are_where_packs_look_for_them(server):
 def test_scripts_under_another_name_are_served(server):
     assert "/extensions/habits/habits.js" in server.get("/extensions").json()
     assert server.get("/extensions/habits/habits.js").text == "export const habits = true;\n"
+
+
+def test_classes_of_other_packs_and_built_in_ones_are_called(server):
+    graph = {"1": solid(0x804020), "2": node("HabitsBorrow", image=["1", 0])}
+    assert server.outputs(graph)["2"]["text"] == ["(1,4,8,3)", "🔧 Image Crop"]
+    (picture,) = server.pictures(graph, "2")
+    assert abs(picture[0, 0].astype(int) - [255 - 0x40, 255 - 0x20, 255 - 0x10]).max() <= 1
+
+
+def test_a_node_starts_a_process(server):
+    assert server.outputs({"1": node("HabitsProcess", number=6)})["1"]["text"] == ["42"]

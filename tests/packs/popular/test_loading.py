@@ -17,7 +17,8 @@ CLASSES = {
     "web-routes-pack": 4,
     "v3-image-nodes": 7,
     "v3_text_kit": 8,
-    "comfyui habits": 6,
+    "comfyui habits": 8,
+    "tiny_samplers": 4,
 }
 
 

@@ -142,7 +142,56 @@ class HabitsPath:
         return {"ui": {"text": [str(os.path.isdir(place)) for place in places]}}
 
 
+class HabitsBorrow:
+    """Calls classes of other packs, in either style, as they are found in the server's list."""
+
+    @classmethod
+    def INPUT_TYPES(s):
+        return {"required": {"image": ("IMAGE",)}}
+
+    RETURN_TYPES = ("IMAGE",)
+    FUNCTION = "run"
+    OUTPUT_NODE = True
+
+    def run(self, image):
+        import nodes
+
+        if "ImageCrop+" not in nodes.NODE_CLASS_MAPPINGS:
+            raise Exception("install ComfyUI-Image-Tools for this")
+        crop = nodes.NODE_CLASS_MAPPINGS["ImageCrop+"]
+        (image, *_) = getattr(crop(), crop.FUNCTION)(image, 8, 4, "center", 0, 0)
+        adjust = nodes.NODE_CLASS_MAPPINGS["V3Images_Adjust"]
+        (image, mean) = getattr(adjust, adjust.FUNCTION)(image=image, amount=0.5, mode="multiply")
+        invert = nodes.NODE_CLASS_MAPPINGS["ImageInvert"]
+        (image,) = getattr(invert(), invert.FUNCTION)(image=image)
+        from custom_nodes.comfyui_prompt_tools.nodes import TextReplace
+
+        text = TextReplace().run(f"{tuple(image.shape)}", " ", "")[0]
+        return {"ui": {"text": [text, nodes.NODE_DISPLAY_NAME_MAPPINGS["ImageCrop+"]]}, "result": (image,)}
+
+
+class HabitsProcess:
+    """Works in another process, and looks where it stands."""
+
+    @classmethod
+    def INPUT_TYPES(s):
+        return {"required": {"number": ("INT", {"default": 3})}}
+
+    RETURN_TYPES = ("INT",)
+    FUNCTION = "run"
+    OUTPUT_NODE = True
+
+    def run(self, number):
+        import subprocess
+
+        code = f"print({number} * 7)"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        return {"ui": {"text": [done.stdout.strip()]}, "result": (int(done.stdout),)}
+
+
 NODE_CLASS_MAPPINGS = {
+    "HabitsBorrow": HabitsBorrow,
+    "HabitsProcess": HabitsProcess,
     "HabitsOptions": HabitsOptions,
     "HabitsSampler 采样/器": HabitsSampler,
     "HabitsNext": HabitsNext,
