@@ -27,6 +27,7 @@ from inglenook.nodes.interfaces import builtin_interfaces
 from inglenook.packs import surface_finder
 from inglenook.packs.discovery import Pack
 from inglenook.packs.host import Host, host, set_host
+from inglenook.packs.prestartup import run_prestartup_scripts
 from inglenook.packs.report import PackReport
 from inglenook.packs.v1 import v1_implementation
 
@@ -51,10 +52,12 @@ class ImportedPack:
 def import_packs(
     packs: Iterable[Pack], *, skipped: Mapping[str, str], announce: Callable[[str], None] = lambda name: None
 ) -> list[ImportedPack]:
-    """Import packs one after another; `announce` is told of each before its code runs.
+    """Run the start-up scripts of packs, then import one after another; `announce` hears of each before its code runs.
 
     skipped: name -> why a pack is not to be imported.
     """
+    packs = list(packs)
+    run_prestartup_scripts([pack for pack in packs if pack.name not in skipped], announce)
     imported = []
     for pack in packs:
         reason = skipped.get(pack.name)

@@ -75,3 +75,16 @@ def test_classes_of_other_packs_and_built_in_ones_are_called(server):
 
 def test_a_node_starts_a_process(server):
     assert server.outputs({"1": node("HabitsProcess", number=6)})["1"]["text"] == ["42"]
+
+
+def test_start_up_scripts_run_before_any_pack_is_imported(server):
+    assert server.outputs({"1": node("HabitsPrepared")})["1"]["text"] == ["0 packs before"]
+    assert (server.base / "input" / "example of habits.txt").read_text() == "an example"
+
+
+def test_a_start_up_script_that_fails_is_logged_and_its_pack_imported(server):
+    assert (
+        "the start-up script of pack half-broken failed: SystemExit: not ready"
+        in (server.base / "server.log").read_text()
+    )
+    assert server.value({"1": node("HalfGood", text="good")}, "1") == "good!"

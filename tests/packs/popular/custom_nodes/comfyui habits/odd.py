@@ -120,6 +120,21 @@ class HabitsMethods:
         return {"ui": {"text": [f"{text} {self.runs}"]}, "result": [text]}
 
 
+class HabitsPrepared:
+    """What the start-up script has left."""
+
+    @classmethod
+    def INPUT_TYPES(s):
+        return {"required": {}}
+
+    RETURN_TYPES = ("STRING",)
+    FUNCTION = "run"
+    OUTPUT_NODE = True
+
+    def run(self):
+        return {"ui": {"text": [os.environ.get("HABITS_PREPARED", "no")]}}
+
+
 class HabitsPath:
     """Looks for its own folder below the base folder, or beside the server's modules."""
 
@@ -192,6 +207,7 @@ class HabitsProcess:
 NODE_CLASS_MAPPINGS = {
     "HabitsBorrow": HabitsBorrow,
     "HabitsProcess": HabitsProcess,
+    "HabitsPrepared": HabitsPrepared,
     "HabitsOptions": HabitsOptions,
     "HabitsSampler 采样/器": HabitsSampler,
     "HabitsNext": HabitsNext,
