@@ -20,6 +20,7 @@ from inglenook.models.families.family import DiffusionPart, LatentFormat, TextPa
 from inglenook.models.files import TensorFile, open_tensors
 from inglenook.models.load import compute_dtype
 from inglenook.models.memory import ModelStore
+from inglenook.models.model_options import UNPATCHED, ModelOptions
 from inglenook.models.sampling.prediction import Prediction, SigmaTable
 from inglenook.models.text.embeddings import Embeddings
 
@@ -72,6 +73,11 @@ class Model:
     def process_latent_out(self, latent: Tensor) -> Tensor:
         """A latent as nodes pass it around."""
         return latent / self.latent.scale
+
+    @property
+    def model_options(self) -> ModelOptions:
+        """Empty, and so that a patch is an error; samplers of packs hand it on."""
+        return UNPATCHED
 
     def clone(self) -> Model:
         """A copy; the weights are shared."""

@@ -12,9 +12,9 @@ from torch import Tensor
 from inglenook.errors import NodeError
 from inglenook.models.files import TensorFile, from_tensors, open_tensors
 from inglenook.models.handles import Clip, Model, Vae, checkpoint_of, vae_of
+from inglenook.models.model_options import refuse_options
 from inglenook.models.text.embeddings import Embeddings
 from inglenook.nodes.environment import environment
-from inglenook.packs.samplers import refuse_options
 
 Loaded = tuple[Model | None, Clip | None, Vae | None, None]
 """Model, text encoder, autoencoder; the fourth place is for an image encoder, which no checkpoint here has."""

@@ -27,6 +27,7 @@ from inglenook.nodes.interfaces import builtin_interfaces
 from inglenook.packs import surface_finder
 from inglenook.packs.discovery import Pack
 from inglenook.packs.host import Host, host, set_host
+from inglenook.packs.prestartup import run_prestartup_scripts
 from inglenook.packs.report import PackReport
 from inglenook.packs.v1 import v1_implementation
 
@@ -51,10 +52,12 @@ class ImportedPack:
 def import_packs(
     packs: Iterable[Pack], *, skipped: Mapping[str, str], announce: Callable[[str], None] = lambda name: None
 ) -> list[ImportedPack]:
-    """Import packs one after another; `announce` is told of each before its code runs.
+    """Run the start-up scripts of packs, then import one after another; `announce` hears of each before its code runs.
 
     skipped: name -> why a pack is not to be imported.
     """
+    packs = list(packs)
+    run_prestartup_scripts([pack for pack in packs if pack.name not in skipped], announce)
     imported = []
     for pack in packs:
         reason = skipped.get(pack.name)
@@ -71,6 +74,7 @@ def import_pack(pack: Pack) -> ImportedPack:
     """Import one pack. Never raises, except KeyboardInterrupt."""
     started = time.monotonic()
     name = module_name(pack)
+    web_directories_before = _added_web_directories()
     try:
         module = _load(pack, name)
         web = _web_directory(pack, module)
@@ -89,7 +93,8 @@ def import_pack(pack: Pack) -> ImportedPack:
     logger.info("pack %s: %d node classes, imported in %.2f s", pack.name, len(implementations), seconds)
     for warning in warnings:
         logger.warning("pack %s: %s", pack.name, warning)
-    report = PackReport(pack.name, str(pack.path), sorted(implementations), seconds, None, [], warnings, web)
+    more_web = dict(_added_web_directories().items() - web_directories_before.items())
+    report = PackReport(pack.name, str(pack.path), sorted(implementations), seconds, None, [], warnings, web, more_web)
     return ImportedPack(report, implementations)
 
 
@@ -152,6 +157,14 @@ def _web_directory(pack: Pack, module: ModuleType) -> str | None:
         return None
     named[pack.name] = str(folder)
     return str(folder)
+
+
+def _added_web_directories() -> dict[str, str]:
+    """What packs have put into `nodes.EXTENSION_WEB_DIRS`: name -> absolute path."""
+    added = getattr(sys.modules.get("nodes"), "EXTENSION_WEB_DIRS", None)
+    if not isinstance(added, Mapping):
+        return {}
+    return {str(name): str(Path(str(folder)).resolve()) for name, folder in added.items()}
 
 
 def _node_classes(module: ModuleType, name: str) -> tuple[dict[str, NodeImplementation], list[str]]:

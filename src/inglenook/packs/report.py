@@ -21,3 +21,5 @@ class PackReport(msgspec.Struct, frozen=True):
     """Node classes that were left out, and why."""
     web_directory: str | None = None
     """Absolute path of the scripts that it adds to the editor."""
+    more_web_directories: dict[str, str] = {}
+    """The same under names of the pack's own: what it added to `nodes.EXTENSION_WEB_DIRS`."""

