@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 PATIENCE_S = 2.0
 """How long a worker has for an answer."""
+PAUSE_S = 15.0
+"""How long a worker that gave no answer is not asked for descriptions again: every reader would wait for it."""
 
 Answers = dict[str, ValidatorAnswer]
 _answers_decoder = msgspec.msgpack.Decoder(Answers)
@@ -36,6 +38,7 @@ class PackQuestions:
         self._workers = workers
         self._catalogs = catalogs
         self._describing = asyncio.Lock()
+        self._ask_next = float("-inf")
         self._next: asyncio.Task[None] | None = None
         """The description that has not begun: whoever asks now waits for it."""
 
@@ -52,16 +55,22 @@ class PackQuestions:
                     return _answers_decoder.decode(body)
         return None
 
+    def of_packs(self, class_types: Iterable[str]) -> bool:
+        """Whether some of these classes come from packs."""
+        known = {name for worker in self._workers() for pack in worker.packs for name in pack.classes}
+        return not known.isdisjoint(class_types)
+
     async def refresh(self) -> None:
         """Have the catalog's entries of packs say what their code says now.
 
         One description at a time; it serves all who asked before it began, so that none of them sees what was true
         before its own request: a list without the file that was just uploaded.
         """
-        if not self._with_packs():
+        loop = asyncio.get_running_loop()
+        if not self._with_packs() or loop.time() < self._ask_next:
             return
         if self._next is None:
-            self._next = asyncio.get_running_loop().create_task(self._describe())
+            self._next = loop.create_task(self._describe())
         await asyncio.shield(self._next)
 
     async def _describe(self) -> None:
@@ -69,7 +78,9 @@ class PackQuestions:
             self._next = None
             for worker in self._with_packs():
                 body = await worker.ask(DescribeClasses(), PATIENCE_S)
-                if body is not None:
+                if body is None:
+                    self._ask_next = asyncio.get_running_loop().time() + PAUSE_S
+                else:
                     self._catalogs.change(_documents_decoder.decode(body))
 
     async def rewrite(self, body: Any) -> Any:

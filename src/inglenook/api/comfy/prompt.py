@@ -117,7 +117,7 @@ async def _validate(
     """
     catalog = server.catalogs.current
     validation: Validation = await do(validate, graph, catalog, targets=targets)
-    if _refused_by_choices(validation):
+    if server.questions.of_packs(_refused_by_choices(validation)):
         await server.questions.refresh()
         if server.catalogs.current is not catalog:
             catalog = server.catalogs.current
@@ -130,10 +130,13 @@ async def _validate(
     return await do(validate, graph, catalog, targets=targets, answers=answers), False
 
 
-def _refused_by_choices(validation: Validation) -> bool:
-    return any(
-        reason["type"] == "value_not_in_list" for node in validation.node_errors.values() for reason in node["errors"]
-    )
+def _refused_by_choices(validation: Validation) -> set[str]:
+    """Classes of nodes with a value that is not in their list."""
+    return {
+        node["class_type"]
+        for node in validation.node_errors.values()
+        if any(reason["type"] == "value_not_in_list" for reason in node["errors"])
+    }
 
 
 async def _at_once(function: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
