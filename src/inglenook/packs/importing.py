@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import inspect
 import logging
+import os
 import sys
 import time
 import types
@@ -108,6 +109,7 @@ def prepare_process(its_host: Host, folders: Iterable[Path]) -> None:
     set_host(its_host)
     surface_finder.install(its_host.base)
     _prepare_namespace(folders)
+    os.chdir(its_host.base)  # where packs look for "./models"
     importlib.import_module("nodes")  # before packs look for each other's classes there
     if its_host.settings is not None:
         server: Any = importlib.import_module("server").PromptServer

@@ -93,3 +93,7 @@ def test_every_executed_message_tells_the_ui_data(server):
     messages = server.watch({"1": node("RuleReturn", form="dict")})
     (executed,) = of_type(messages, "executed")
     assert executed["output"]["numbers"] == [1, 2.5, None]
+
+
+def test_nodes_work_in_the_base_folder(server):
+    assert server.text({"1": node("RuleFolder"), "show": shown("1")}) == str(server.base)

@@ -1,6 +1,7 @@
 """Sources and sinks: constants of each type, nodes that show what they received, in every form of result."""
 
 import json
+import os
 import time
 
 from comfy_execution.graph import ExecutionBlocker
@@ -292,6 +293,21 @@ class RuleDefault:
 
     def show(self, text="of the function"):
         return {"ui": {"text": [text]}}
+
+
+class RuleFolder:
+    """The working directory."""
+
+    CATEGORY = "rules/values"
+    RETURN_TYPES = ("STRING",)
+    FUNCTION = "give"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {}}
+
+    def give(self):
+        return (os.getcwd(),)  # noqa: PTH109 - as packs ask
 
 
 class RuleClock:
