@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -43,6 +43,7 @@ from inglenook.engine.keys import NEVER, Key, add_keys, changed_value, node_key
 from inglenook.engine.mapping import blocker_in, calls, merge_outputs, merge_ui
 from inglenook.engine.node_class import NodeClass, NodeClasses
 from inglenook.engine.node_inputs import InputReader, NodeInputs, lazy_arguments, node_arguments, slot_values
+from inglenook.engine.providers import CacheContext, Providers
 from inglenook.engine.returns import Returned, blocked, read_returned
 from inglenook.engine.schedule import Schedule
 from inglenook.engine.secrets import secret_values
@@ -78,6 +79,7 @@ class Services:
     cache: Cache
     async_calls: AsyncCalls
     on_out_of_memory: Callable[[], None] | None = None
+    providers: Providers = field(default_factory=Providers)
 
 
 def now_ms() -> int:
@@ -111,6 +113,8 @@ class Execution:
         self.meta: dict[str, NodeRef] = {}
         self.caches: dict[str, Cache] = {}
         """Where results of expanded nodes are kept; others are in the services' cache."""
+        self.provided: dict[str, NodeResult] = {}
+        """Results that cache providers had."""
         self.expansions: dict[str, PendingExpansion] = {}
         self.expanded_ui: dict[str, ExpandedUi] = {}
         self.awaited: dict[str, NodeInputs] = {}
@@ -132,6 +136,8 @@ class Execution:
             return self._failed(error)
         finally:
             self.async_calls.cancel()
+            if self.services.providers:
+                self.services.providers.end(self.job.job_id, self.async_calls.wait_for)
         return Succeeded(self.outputs, self.meta, now_ms())
 
     # Before the first node
@@ -145,6 +151,9 @@ class Execution:
             self._ask_validators()
         self.current = None
         self.services.cache.begin({key for key in self.keys.values() if key is not None}, owners)
+        if self.services.providers:
+            self.services.providers.begin(self.job.job_id, self.async_calls.wait_for)
+            self._ask_providers(nodes.values())
         for node_id in nodes:
             hit = self._cached(node_id)
             if hit is not None:
@@ -152,6 +161,22 @@ class Execution:
                 if node_id in self.roots or not self._is_output(node_id):
                     self._record_ui(node_id, hit)
         self.emit(Cached(list(self.hits), now_ms()))
+
+    def _ask_providers(self, nodes: Iterable[Node]) -> None:
+        """Take what cache providers have of the results that are not known here."""
+        for node in nodes:
+            node_class = self.classes.get(node.class_type)
+            context = self._cache_context(node)
+            if node_class is None or context is None or self._cached(node.id) is not None:
+                continue
+            self._stop_if_interrupted()
+            found = self.services.providers.lookup(context, len(node_class.output_is_list), self.async_calls.wait_for)
+            if found is not None:
+                self.provided[node.id] = found
+
+    def _cache_context(self, node: Node) -> CacheContext | None:
+        key = self.keys.get(node.id)
+        return None if key is None else CacheContext(node.id, node.class_type, key.hex())
 
     def _ask_validators(self) -> None:
         """Raise ValidatorRefused if the validator of a node that the roots need refuses its inputs."""
@@ -204,6 +229,8 @@ class Execution:
         return changed_value(values)
 
     def _cached(self, node_id: str) -> NodeResult | None:
+        if self.provided and node_id in self.provided:
+            return self.provided[node_id]
         key = self.keys.get(node_id)
         return None if key is None else self._cache_of(node_id).get(key)
 
@@ -359,6 +386,10 @@ class Execution:
         key = self.keys.get(node_id)
         if key is not None:
             self._cache_of(node_id).put(key, result)
+            if self.services.providers:
+                node = self.graph.nodes[node_id]
+                context = CacheContext(node_id, node.class_type, key.hex())
+                self.services.providers.store(context, result, self.async_calls.wait_for)
         self.emit(NodeDone(self.graph.ref(node_id), result.ui))
         self._record_ui(node_id, result)
         self.demand.done(node_id, result)
@@ -411,6 +442,8 @@ class Execution:
         self.current = node_id
         keys = {key for new in added if (key := self.keys[new]) is not None}
         cache.begin(keys, {(node.id, node.class_type) for node in added.values()})
+        if self.services.providers:
+            self._ask_providers(added.values())
         pending = PendingExpansion(
             [call if call.expand is None else replace(call, outputs=with_links(call.outputs)) for call in returned], ui
         )

@@ -15,6 +15,7 @@ from inglenook.engine.events import End, Started
 from inglenook.engine.execution import Emit, Execution, Run, Services, now_ms
 from inglenook.engine.implementation import NodeImplementation
 from inglenook.engine.node_class import NodeClasses
+from inglenook.engine.providers import Providers
 from inglenook.engine.validators import ValidatorAnswer, ValidatorCall, answer
 
 __all__ = ["Emit", "Executor", "Run"]
@@ -29,10 +30,18 @@ class Executor:
         cache: Cache | None = None,
         *,
         on_out_of_memory: Callable[[], None] | None = None,
+        providers: Providers | None = None,
     ) -> None:
-        """on_out_of_memory: called when a node ran out of memory, after the failed call's references are gone."""
+        """on_out_of_memory: called when a node ran out of memory, after the failed call's references are gone.
+
+        providers: caches outside this process.
+        """
         self._services = Services(
-            NodeClasses(implementations), ClassicCache() if cache is None else cache, AsyncCalls(), on_out_of_memory
+            NodeClasses(implementations),
+            ClassicCache() if cache is None else cache,
+            AsyncCalls(),
+            on_out_of_memory,
+            Providers() if providers is None else providers,
         )
 
     def __enter__(self) -> Executor:

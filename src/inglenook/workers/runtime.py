@@ -22,6 +22,7 @@ from inglenook.models.memory import ModelStore
 from inglenook.nodes import registry
 from inglenook.nodes.environment import Environment, install
 from inglenook.nodes.interfaces import builtin_interfaces
+from inglenook.packs.v3 import caching
 from inglenook.settings import Settings
 from inglenook.workers.caches import make_cache
 from inglenook.workers.messages import Ask, Configure, Device, Execute, Ready, Stats
@@ -71,7 +72,12 @@ class EngineRuntime:
         for imported in self._imported:
             implementations |= imported.implementations
         self._implementations = implementations
-        self._executor = Executor(implementations, make_cache(settings), on_out_of_memory=self._models.unload)
+        self._executor = Executor(
+            implementations,
+            make_cache(settings),
+            on_out_of_memory=self._models.unload,
+            providers=caching.registered,
+        )
         self._answerer = Answerer(implementations, self._packs.rewrite_prompt, process.outbox.send)
 
     @classmethod

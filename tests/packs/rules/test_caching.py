@@ -82,6 +82,12 @@ def test_a_changed_value_runs_the_node_again_and_an_equal_one_does_not(server, k
         assert runs == [1, 2, 3]
 
 
+def test_change_detection_and_validators_of_a_node_that_takes_lists_get_lists(server):
+    graph = counted(new_key(), "RuleCountList")
+    assert server.text(graph) == 1
+    assert server.text(graph) == (1 if server.keeps else 2)
+
+
 def test_change_detection_is_asked_once_per_run_and_sees_links_as_none(server):
     key = new_key()
     graph = {"0": node("RuleText", text="x"), **counted(key, "RuleCountChanged", after=["0", 0])}

@@ -13,7 +13,7 @@ from inglenook.nodes.environment import environment
 from inglenook.nodes.resampling import to_numpy
 from inglenook.packs.progress import Preview, report
 from inglenook.packs.surface_finder import missing
-from inglenook.packs.v3 import replacements
+from inglenook.packs.v3 import caching, replacements
 from inglenook.packs.v3.replacements import NodeReplace
 
 
@@ -61,12 +61,22 @@ class ComfyAPISync:
             """Announce that a class was replaced by another."""
             replacements.register(node_replace)
 
+    class Caching:
+        def register_provider(self, provider: caching.CacheProvider) -> None:
+            """See `caching.register`."""
+            caching.register(provider)
+
+        def unregister_provider(self, provider: caching.CacheProvider) -> None:
+            """Ask a provider no more."""
+            caching.registered.remove(provider)
+
     VERSION = "latest"
     STABLE = False
 
     def __init__(self) -> None:
         self.execution = self.Execution()
         self.node_replacement = self.NodeReplacement()
+        self.caching = self.Caching()
 
     def __getattr__(self, name: str) -> Any:
         return missing("comfy_api.latest.ComfyAPI")(name)
@@ -87,12 +97,22 @@ class ComfyAPI:
             """Announce that a class was replaced by another."""
             replacements.register(node_replace)
 
+    class Caching:
+        async def register_provider(self, provider: caching.CacheProvider) -> None:
+            """See `caching.register`."""
+            caching.register(provider)
+
+        async def unregister_provider(self, provider: caching.CacheProvider) -> None:
+            """Ask a provider no more."""
+            caching.registered.remove(provider)
+
     VERSION = "latest"
     STABLE = False
 
     def __init__(self) -> None:
         self.execution = self.Execution()
         self.node_replacement = self.NodeReplacement()
+        self.caching = self.Caching()
 
     def __getattr__(self, name: str) -> Any:
         return missing("comfy_api.latest.ComfyAPI")(name)

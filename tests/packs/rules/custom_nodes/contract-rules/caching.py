@@ -73,6 +73,30 @@ class RuleCountChangedAsync(RuleCount):
         return RuleCountChanged.VALUES.get(key, 0)
 
 
+class RuleCountList:
+    """Takes lists: so does its change detection, and its validator."""
+
+    CATEGORY = "rules/caching"
+    RETURN_TYPES = ("INT",)
+    FUNCTION = "give"
+    INPUT_IS_LIST = True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"key": ("STRING", {})}}
+
+    @classmethod
+    def IS_CHANGED(cls, key):
+        return key[0] if isinstance(key, list) else float("nan")
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, key):
+        return True if isinstance(key, list) else f"{key} is no list"
+
+    def give(self, key):
+        return (count(key[0]),)
+
+
 class RuleChange:
     """Sets the number behind a key; gives how often change detection was asked for that key."""
 

@@ -1,6 +1,7 @@
 """The V3 API of nodes, the latest version."""
 
 from inglenook.packs.surface_finder import missing
+from inglenook.packs.v3 import caching as Caching
 from inglenook.packs.v3 import io, ui
 from inglenook.packs.v3.extension import ComfyExtension
 from inglenook.packs.v3.kinds import Input, InputImpl, Types
@@ -12,6 +13,7 @@ UI = ui
 __all__ = [
     "IO",
     "UI",
+    "Caching",
     "ComfyAPI",
     "ComfyAPISync",
     "ComfyExtension",
