@@ -142,5 +142,5 @@ async def test_replacements_are_collected_and_rewrite_graphs() -> None:
 
 
 def test_a_service_that_is_not_there_is_an_error_that_names_it() -> None:
-    with pytest.raises(AttributeError, match="'caching'"):
-        ComfyAPI().caching  # noqa: B018
+    with pytest.raises(AttributeError, match="'telepathy'"):
+        ComfyAPI().telepathy  # noqa: B018
