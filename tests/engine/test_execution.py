@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import weakref
 from typing import Any
 
 import msgspec
@@ -690,3 +692,45 @@ def test_texts_of_a_failure_can_be_sent_whatever_they_hold() -> None:
     assert end.message == "no \ufffd \ufffd\n"
     assert end.inputs == {"text": ["\ufffd"]}
     msgspec.msgpack.encode(end)
+
+
+class Picture:
+    """Something large."""
+
+
+@pytest.mark.parametrize("ending", ["well", "by a failure", "by an interrupt", "in an expansion"])
+def test_values_are_gone_with_their_run_without_the_garbage_collector(ending: str) -> None:
+    alive: list[weakref.ref[Picture]] = []
+
+    def make(text: str) -> Any:
+        made = Picture()
+        alive.append(weakref.ref(made))
+        return (made,)
+
+    def use(picture: Picture) -> Any:
+        if ending == "by a failure":
+            raise ValueError("as asked")
+        if ending == "by an interrupt":
+            raise InterruptProcessing
+        if ending == "in an expansion":
+            return {"result": (["9", 0],), "expand": {"9": {"class_type": "Make", "inputs": {"text": "inner"}}}}
+        return (picture,)
+
+    toys = Toys(NoCache())
+    toys.add("Make", make, required={"text": "STRING"}, output=["PICTURE"])
+    toys.add("Use", use, required={"picture": "PICTURE"}, output=["PICTURE"])
+    toys.add("Show", lambda picture: {}, required={"picture": "PICTURE"}, output_node=True)
+    gc.collect()
+    gc.disable()
+    try:
+        toys.run(
+            {
+                "1": {"class_type": "Make", "inputs": {"text": "a"}},
+                "2": {"class_type": "Use", "inputs": {"picture": ["1", 0]}},
+                "3": {"class_type": "Show", "inputs": {"picture": ["2", 0]}},
+            }
+        )
+        assert alive
+        assert [picture() for picture in alive] == [None] * len(alive)
+    finally:
+        gc.enable()

@@ -138,6 +138,7 @@ class Execution:
             self.async_calls.cancel()
             if self.services.providers:
                 self.services.providers.end(self.job.job_id, self.async_calls.wait_for)
+            self._drop_values()
         return Succeeded(self.outputs, self.meta, now_ms())
 
     # Before the first node
@@ -506,13 +507,24 @@ class Execution:
             time_ms=now_ms(),
         )
         if is_out_of_memory(error):
-            self.current_inputs = _NO_INPUTS
-            self.awaited.clear()
-            self.demand.drop_results()
+            self._drop_values()
             forget(error)
             if self.services.on_out_of_memory is not None:
                 self.services.on_out_of_memory()
         return failed
+
+    def _drop_values(self) -> None:
+        """Let go of what nodes received and gave.
+
+        The parts of a run refer to each other, so that the garbage collector has to find them, and in a process with
+        half a million lasting objects it may take hundreds of runs to look: pictures must not wait for that.
+        """
+        self.current_inputs = _NO_INPUTS
+        self.awaited.clear()
+        self.expansions.clear()
+        self.provided.clear()
+        self.caches.clear()
+        self.demand.drop_results()
 
     def _stopped_at(self) -> tuple[str, str]:
         """The submitted node at which the run stopped, and its class."""
