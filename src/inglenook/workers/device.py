@@ -2,7 +2,8 @@
 
 The process is a child over a socket pair. Its end is seen as end of file on that socket, at once; its standard output
 and error are read as log lines. Facts that shape this file: a killed process leaves no last word, so what it ran is
-known here; a process that hangs in C code obeys nothing but SIGKILL.
+known here; a process that hangs in C code obeys nothing but SIGKILL; what nodes started in it (a server, a forked
+pool) has its standard output and perhaps the socket too, so that these may stay open when it is gone.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ from inglenook.workers.worker import Cause, Death, Request, WorkerListener, Work
 logger = logging.getLogger(__name__)
 
 _MEMORY_CHECK_S = 1.0
+_END_OF_FILE_S = 1.0
+"""How long after the end of a process its socket may stay open: as long as it takes to read what it sent."""
 _RESTART_DELAYS_S = (0.0, 0.5, 2.0, 5.0, 15.0, 30.0)
 """Waits before a new process when processes die one after another before they are ready."""
 _ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE"}
@@ -173,12 +176,7 @@ class DeviceWorker:
         if self._channel is not None:
             self._channel.close()
         if process is not None:
-            try:
-                await asyncio.wait_for(process.wait(), 2)
-            except TimeoutError:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
+            await _end(process)
         self.state = WorkerState.STOPPED
         self.pid = None
 
@@ -190,26 +188,32 @@ class DeviceWorker:
         channel = _Channel(self, ours)
         page = LastWord.make_descriptor()
         descriptors = (theirs.fileno(),) if page is None else (theirs.fileno(), page)
+        log, log_end = os.pipe()
+        reader = asyncio.StreamReader()
+        loop = asyncio.get_running_loop()
+        # A pipe of our own: asyncio takes a process with a pipe to have ended when its children have closed theirs too.
+        pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(log, "rb", 0))
         try:
-            await asyncio.get_running_loop().create_connection(lambda: channel, sock=ours)
+            await loop.create_connection(lambda: channel, sock=ours)
             process = await asyncio.create_subprocess_exec(
                 *self._command,
                 *map(str, descriptors),
                 pass_fds=descriptors,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
+                stdout=log_end,
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,  # a Ctrl-C in the terminal is the server's to handle
                 env={**_ENVIRONMENT, **os.environ},
-                limit=1 << 20,
             )
         except BaseException:  # also when the worker is closed meanwhile: the process sees end of file and leaves
             channel.close()
+            pipe.close()
             raise
         else:
             self._last_word = None if page is None else LastWord(page)
         finally:
             theirs.close()
+            os.close(log_end)
             if page is not None:
                 os.close(page)
         self.state = WorkerState.STARTING
@@ -220,25 +224,29 @@ class DeviceWorker:
         self._channel = channel
         self._importing = None
         channel.send(Configure(self._settings_json, self._device, self._skipped_packs))
-        self._own(self._read_log(process))
+        self._own(self._read_log(reader)).add_done_callback(lambda _: pipe.close())
+        self._own(self._watch_end(process, channel))
 
-    def _own(self, coroutine: Any) -> None:
+    async def _watch_end(self, process: asyncio.subprocess.Process, channel: _Channel) -> None:
+        """See to it that the end of a process is noticed although others hold its socket open."""
+        await _ended(process)
+        await asyncio.sleep(_END_OF_FILE_S)
+        channel.close()
+
+    def _own(self, coroutine: Any) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._task_ended)
+        return task
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("a task of device process %s failed", self.name, exc_info=error)
 
-    async def _read_log(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
+    async def _read_log(self, reader: asyncio.StreamReader) -> None:
         log = logging.getLogger(f"inglenook.device.{self.name}")
-        while True:
-            chunk = await process.stdout.read(65536)
-            if not chunk:
-                return
+        while chunk := await reader.read(65536):
             for line in chunk.decode("utf-8", "replace").splitlines():
                 if line.strip():
                     log.info("%s", line.rstrip())
@@ -327,12 +335,7 @@ class DeviceWorker:
         self._drop_timers()
         assert process is not None
         assert self._listener is not None
-        try:
-            code = await asyncio.wait_for(process.wait(), 2)
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            code = await process.wait()
+        code = await _end(process)
         self.pid = None
         if self.routes_at is not None:
             discard_socket(self.routes_at)
@@ -452,3 +455,21 @@ class DeviceWorker:
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
+
+
+async def _end(process: asyncio.subprocess.Process) -> int:
+    """The exit code of a process that is about to end, by force if it does not."""
+    try:
+        return await asyncio.wait_for(_ended(process), 2)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        return await _ended(process)
+
+
+async def _ended(process: asyncio.subprocess.Process) -> int:
+    """The exit code of a process, once it has ended; what it started ends with it, unless that left its group."""
+    code = await process.wait()
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    return code
