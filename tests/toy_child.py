@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "src"))
 from inglenook.engine import events
 from inglenook.workers import child
 from inglenook.workers.messages import Device, Ready, Stats
+from inglenook.workers.questions import Answerer
 
 CLASSES = (
     "Say", "Sleep", "Kill", "KillOnce", "Exit", "Hang", "Grow", "Fail", "Rubbish", "Bytes", "Odd", "Escape", "Leave",
@@ -45,6 +46,7 @@ def start_process(how):
 class ToyRuntime:
     def __init__(self, configure, process):
         self.device = Device("toy", "cpu", None, 1, 1, 1, 1)
+        self.answerer = Answerer({}, rewrite, process.outbox.send)
 
     def ready(self, import_seconds):
         documents = {name: {"input": {}, "output": [], "output_node": True} for name in CLASSES}
@@ -133,7 +135,13 @@ class ToyRuntime:
         return Stats([self.device])
 
     def ask(self, question):
-        raise AssertionError("a toy is asked nothing")
+        self.answerer.ask(question)
+
+
+def rewrite(body):
+    """Takes as long as the prompt says."""
+    time.sleep(body["seconds"])
+    return body
 
 
 if __name__ == "__main__":

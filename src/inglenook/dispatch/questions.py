@@ -68,9 +68,13 @@ class PackQuestions:
         async with self._describing:
             self._next = None
             for worker in self._with_packs():
-                body = await worker.ask(DescribeClasses(), PATIENCE_S)
+                # Told once only: an answer that comes late must not be lost.
+                body = await worker.ask(DescribeClasses(), PATIENCE_S, late=self._learn)
                 if body is not None:
-                    self._catalogs.change(_documents_decoder.decode(body))
+                    self._learn(body)
+
+    def _learn(self, body: bytes) -> None:
+        self._catalogs.change(_documents_decoder.decode(body))
 
     async def rewrite(self, body: Any) -> Any:
         """The body of a `POST /prompt` as packs want it."""

@@ -15,7 +15,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -140,6 +140,8 @@ class DeviceWorker:
         self._skipped_packs: dict[str, str] = {}
         """Packs that a process died of, with the reason; until this server ends."""
         self._questions: dict[int, asyncio.Future[bytes | None]] = {}
+        self._overdue: dict[int, Callable[[bytes], None] | None] = {}
+        """Questions that nobody waits for any more, with who wants the answer nevertheless."""
         self._question_number = 0
         self._command = tuple(command)
         self._listener: WorkerListener | None = None
@@ -169,6 +171,7 @@ class DeviceWorker:
         """End the process and wait for it."""
         self._closing = True
         self._drop_timers()
+        self._drop_questions()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -291,10 +294,24 @@ class DeviceWorker:
                 self._timers.append(timer)
             case Notice(name=name, data=data, client_id=client_id):
                 self._listener.worker_notice(self, name, data, client_id)
-            case Answer(number=number, body=body):
-                question = self._questions.pop(number, None)
-                if question is not None and not question.done():
-                    question.set_result(body)
+            case Answer():
+                self._answered(message)
+
+    def _answered(self, answer: Answer) -> None:
+        question = self._questions.pop(answer.number, None)
+        if question is not None and not question.done():
+            question.set_result(answer.body)
+        late = self._overdue.pop(answer.number, None)
+        if late is not None and answer.body is not None:
+            late(answer.body)
+
+    def _drop_questions(self) -> None:
+        """Nobody will answer."""
+        for question in self._questions.values():
+            if not question.done():
+                question.set_result(None)
+        self._questions.clear()
+        self._overdue.clear()
 
     def _ready(self, message: Ready) -> None:
         assert self._listener is not None
@@ -340,10 +357,7 @@ class DeviceWorker:
         if self.routes_at is not None:
             discard_socket(self.routes_at)
             self.routes_at = None
-        for question in self._questions.values():
-            if not question.done():
-                question.set_result(None)
-        self._questions.clear()
+        self._drop_questions()
         death = self._death(code, request)
         if request is not None and self._last_word is not None:
             death = replace(death, node=self._last_word.read(request.job_id, request.attempt))
@@ -412,9 +426,17 @@ class DeviceWorker:
         self._interrupted = True
         self._ask_to_stop(Cause.CANCEL, f"it did not obey an interrupt within {self._grace_s:g} s")
 
-    async def ask(self, question: Question, timeout_s: float) -> bytes | None:
-        """Ask the process beside its run; the answer as msgpack or JSON, None when it gives none in time."""
-        if self._channel is None or self.state not in (WorkerState.READY, WorkerState.BUSY):
+    async def ask(
+        self, question: Question, timeout_s: float, *, late: Callable[[bytes], None] | None = None
+    ) -> bytes | None:
+        """Ask the process beside its run; the answer as msgpack or JSON, None when it gives none in time.
+
+        It answers one question after another. While one is overdue, there are no others: they would wait in vain, and
+        in the process without end.
+        """
+        if self._closing or self._channel is None or self.state not in (WorkerState.READY, WorkerState.BUSY):
+            return None
+        if self._overdue:
             return None
         self._question_number += 1
         number = self._question_number
@@ -425,9 +447,11 @@ class DeviceWorker:
                 body: bytes | None = await future
                 return body
         except TimeoutError:
+            logger.warning("device process %s is slow to answer %s", self.name, type(question).__name__)
             return None
         finally:
-            self._questions.pop(number, None)
+            if self._questions.pop(number, None) is not None:  # given up, or whoever asked is gone
+                self._overdue[number] = late
 
     def free(self, *, unload_models: bool, free_memory: bool) -> None:
         if self._channel is not None:

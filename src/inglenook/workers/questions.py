@@ -6,6 +6,7 @@ code in its own thread. The API process does not wait for long, so a slow answer
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -52,12 +53,12 @@ class Answerer:
     def _run(self) -> None:
         while True:
             asked = self._waiting.get()
-            body: bytes | None = None
             try:
-                body = self._answered(asked)
+                self._reply(Answer(asked.number, self._answered(asked)))
             except BaseException as error:  # whatever a pack's code raises, the next question is answered
                 logger.warning("a question %s could not be answered: %r", type(asked.question).__name__, error)
-            self._reply(Answer(asked.number, body))
+                with contextlib.suppress(OSError):  # the parent is gone
+                    self._reply(Answer(asked.number, None))
 
     def _answered(self, asked: Ask) -> bytes:
         match asked.question:
@@ -83,7 +84,7 @@ class Answerer:
             try:
                 document = implementation.describe()
                 encoded = _encoded(document)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 logger.warning("node class %s cannot be described anew: %r", name, error)
                 continue
             if self._described.get(name) != encoded:
