@@ -6,13 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from inglenook.engine.values import well_formed
+
 
 @dataclass(frozen=True, slots=True)
 class Pack:
     """A pack as it lies on the disk."""
 
     name: str
-    """Name of its folder, or of its file without `.py`."""
+    """Name of its folder, or of its file without `.py`; what is no Unicode in it is replaced."""
     path: Path
 
     @property
@@ -29,7 +31,7 @@ def find_packs(folders: Iterable[Path]) -> list[Pack]:
     """The packs in `custom_nodes` folders, by folder, then by name; of two with one name the first.
 
     Skipped: what ends with `.disabled`, hidden entries, `__pycache__`, files that are not `.py`, folders without
-    `__init__.py`.
+    `__init__.py`, and what may not be looked into (`lost+found`).
     """
     packs: dict[str, Pack] = {}
     for folder in folders:
@@ -39,7 +41,7 @@ def find_packs(folders: Iterable[Path]) -> list[Pack]:
             continue
         for entry in entries:
             if _is_pack(entry):
-                name = entry.name if entry.is_dir() else entry.stem
+                name = well_formed(entry.name if entry.is_dir() else entry.stem)
                 packs.setdefault(name, Pack(name, entry))
     return list(packs.values())
 
@@ -47,4 +49,7 @@ def find_packs(folders: Iterable[Path]) -> list[Pack]:
 def _is_pack(entry: Path) -> bool:
     if entry.name.startswith((".", "__")) or entry.name.endswith(".disabled"):
         return False
-    return (entry / "__init__.py").is_file() if entry.is_dir() else entry.suffix == ".py"
+    try:
+        return (entry / "__init__.py").is_file() if entry.is_dir() else entry.suffix == ".py"
+    except OSError:
+        return False

@@ -109,7 +109,7 @@ class EngineRuntime:
             if implementation.describe is not None:
                 try:
                     documents[class_type] = implementation.describe()
-                except Exception as error:  # it could be described a moment ago
+                except (Exception, SystemExit) as error:  # it could be described a moment ago
                     logger.warning("node class %s is left out: %r", class_type, error)
         return documents
 
