@@ -17,6 +17,11 @@ class Pack:
     """Name of its folder, or of its file without `.py`; what is no Unicode in it is replaced."""
     path: Path
 
+    @classmethod
+    def at(cls, path: Path) -> Pack:
+        """The pack that this folder or file is."""
+        return cls(well_formed(path.name if path.is_dir() else path.stem), path)
+
     @property
     def is_package(self) -> bool:
         return self.path.is_dir()
@@ -41,8 +46,8 @@ def find_packs(folders: Iterable[Path]) -> list[Pack]:
             continue
         for entry in entries:
             if _is_pack(entry):
-                name = well_formed(entry.name if entry.is_dir() else entry.stem)
-                packs.setdefault(name, Pack(name, entry))
+                pack = Pack.at(entry)
+                packs.setdefault(pack.name, pack)
     return list(packs.values())
 
 
