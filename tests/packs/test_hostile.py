@@ -50,6 +50,22 @@ HANGS = """
         return "refused \\ud83d" if text == "odd" else True
 """
 
+GROWS = """
+    @classmethod
+    def INPUT_TYPES(cls):
+        import os
+        import folder_paths
+        inputs = {"text": ("STRING", {})}
+        if os.path.exists(os.path.join(folder_paths.base_path, "spoilt")):
+            return {"hidden": {"text": 5}, "required": inputs}
+        if os.path.exists(os.path.join(folder_paths.base_path, "grown")):
+            inputs["more"] = ("STRING", {})
+        return {"required": inputs}
+
+    def run(self, text, more="nothing"):
+        return {"ui": {"text": [text + more]}}
+"""
+
 PACKS = {
     "good.py": of("", "Good"),
     "texts.py": of('    DESCRIPTION = CATEGORY = "\\ud83d"\n    RETURN_NAMES = ("\\ud83d",)\n', "Texts \ud83d")
@@ -66,6 +82,7 @@ PACKS = {
     "replaces.py": of("", "Replaces")
     + "from comfy_api.latest import ComfyAPISync, io\n"
     + "ComfyAPISync().node_replacement.register(io.NodeReplace(new_node_id=5, old_node_id=None))\n",
+    "grows.py": of(GROWS, "Grows"),
     "exits.py": "import sys\nasync def comfy_entrypoint():\n    sys.exit(3)\n",
     "sends.py": of(SENDS, "Sends"),
     "validates.py": of(HANGS, "Validates"),
@@ -126,6 +143,22 @@ def test_a_message_to_an_odd_client_and_progress_of_an_odd_node_cost_nothing(ser
     assert [message["data"]["node"] for message in seen if message["type"] == "progress"] == ["7"]
     assert server.wait(prompt_id)["status"]["status_str"] == "success"
     assert pid(server) == before
+
+
+def test_an_input_that_a_class_has_since_lately_is_shown_and_reaches_the_node(server):
+    def inputs():
+        return server.get("/object_info/Grows").json()["Grows"]["input"]["required"].keys()
+
+    def shown(**more):
+        return server.run({"1": {"class_type": "Grows", "inputs": {"text": "a", **more}}})["outputs"]["1"]["text"]
+
+    assert shown(more="b") == ["anothing"]
+    (server.base / "grown").touch()
+    assert inputs() == {"text", "more"}
+    assert shown(more="c") == ["ac"]
+    (server.base / "spoilt").touch()
+    assert inputs() == {"text", "more"}
+    assert shown(more="d") == ["ad"]
 
 
 def test_the_words_of_a_validator_are_told_whatever_they_are(server):

@@ -54,7 +54,8 @@ def v1_implementation(
         validate=getattr(node_class, "VALIDATE_INPUTS", None),
         is_async=inspect.iscoroutinefunction(function),
         check_lazy=_check_lazy if has_lazy_check else None,
-        describe=lambda: v1_document(node_class, class_type, display_name, python_module),
+        document=document,
+        renew=lambda: v1_implementation(node_class, class_type, display_name, python_module),
     )
 
 

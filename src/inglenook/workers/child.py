@@ -84,6 +84,7 @@ def main(start_runtime: StartRuntime = _engine_runtime) -> None:
     except BaseException:
         with contextlib.suppress(Exception):  # standard error may be what a node made of it
             traceback.print_exc()
+            sys.stdout.flush()
     os._exit(1)  # the interpreter's own way out waits for threads of nodes, which may never end
 
 
