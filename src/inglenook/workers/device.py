@@ -47,6 +47,7 @@ from inglenook.workers.messages import (
     decode_up,
     encode,
 )
+from inglenook.workers.process_group import ProcessGroup
 from inglenook.workers.worker import Cause, Death, Request, WorkerListener, WorkerState
 
 logger = logging.getLogger(__name__)
@@ -146,7 +147,7 @@ class DeviceWorker:
         self._command = tuple(command)
         self._listener: WorkerListener | None = None
         self._channel: _Channel | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: ProcessGroup | None = None
         self._request: Request | None = None
         self._interrupted = False
         self._killed: _Kill | None = None
@@ -179,7 +180,7 @@ class DeviceWorker:
         if self._channel is not None:
             self._channel.close()
         if process is not None:
-            await _end(process)
+            await process.end()
         self.state = WorkerState.STOPPED
         self.pid = None
 
@@ -198,7 +199,7 @@ class DeviceWorker:
         pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(log, "rb", 0))
         try:
             await loop.create_connection(lambda: channel, sock=ours)
-            process = await asyncio.create_subprocess_exec(
+            started = await asyncio.create_subprocess_exec(
                 *self._command,
                 *map(str, descriptors),
                 pass_fds=descriptors,
@@ -220,7 +221,7 @@ class DeviceWorker:
             if page is not None:
                 os.close(page)
         self.state = WorkerState.STARTING
-        self._process = process
+        process = self._process = ProcessGroup(started)
         self.pid = process.pid
         self._killed = None
         self._has_been_ready = False
@@ -230,9 +231,9 @@ class DeviceWorker:
         self._own(self._read_log(reader)).add_done_callback(lambda _: pipe.close())
         self._own(self._watch_end(process, channel))
 
-    async def _watch_end(self, process: asyncio.subprocess.Process, channel: _Channel) -> None:
+    async def _watch_end(self, process: ProcessGroup, channel: _Channel) -> None:
         """See to it that the end of a process is noticed although others hold its socket open."""
-        await _ended(process)
+        await process.ended()
         await asyncio.sleep(_END_OF_FILE_S)
         channel.close()
 
@@ -352,7 +353,7 @@ class DeviceWorker:
         self._drop_timers()
         assert process is not None
         assert self._listener is not None
-        code = await _end(process)
+        code = await process.end()
         self.pid = None
         if self.routes_at is not None:
             discard_socket(self.routes_at)
@@ -468,32 +469,13 @@ class DeviceWorker:
         self._timers.append(asyncio.get_running_loop().call_later(self._grace_s, self._kill, cause, reason))
 
     def _kill(self, cause: Cause, reason: str) -> None:
-        if self._process is not None and self._process.returncode is None:
+        if self._process is not None and self._process.is_running:
             self._killed = self._killed or _Kill(Death(cause, reason), self._request)
             if self.state is WorkerState.READY:
                 self.state = WorkerState.STARTING
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            self._process.kill()
 
     def _drop_timers(self) -> None:
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
-
-
-async def _end(process: asyncio.subprocess.Process) -> int:
-    """The exit code of a process that is about to end, by force if it does not."""
-    try:
-        return await asyncio.wait_for(_ended(process), 2)
-    except TimeoutError:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        return await _ended(process)
-
-
-async def _ended(process: asyncio.subprocess.Process) -> int:
-    """The exit code of a process, once it has ended; what it started ends with it, unless that left its group."""
-    code = await process.wait()
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    return code
