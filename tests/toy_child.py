@@ -5,7 +5,9 @@ The graph's nodes run in order; their class says what they do (see `_run_node`).
 
 import os
 import signal
+import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,17 +18,35 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "src"))
 from inglenook.engine import events
 from inglenook.workers import child
 from inglenook.workers.messages import Device, Ready, Stats
+from inglenook.workers.questions import Answerer
 
-CLASSES = ("Say", "Sleep", "Kill", "KillOnce", "Exit", "Hang", "Grow", "Fail", "Rubbish", "Bytes", "Odd", "Escape")
+CLASSES = (
+    "Say", "Sleep", "Kill", "KillOnce", "Exit", "Hang", "Grow", "Fail", "Rubbish", "Bytes", "Odd", "Escape", "Leave",
+    "Start",
+)  # fmt: skip
 
 
 class Stopped(Exception):
     pass
 
 
+def start_process(how):
+    """Start a process as a pack may: it has this one's standard output, a forked one everything else too."""
+    if how == "exec":
+        return subprocess.Popen(["sleep", "60"]).pid
+    pid = os.fork()
+    if pid == 0:
+        if how == "daemon":
+            os.setsid()
+        time.sleep(60)
+        os._exit(0)
+    return pid
+
+
 class ToyRuntime:
     def __init__(self, configure, process):
         self.device = Device("toy", "cpu", None, 1, 1, 1, 1)
+        self.answerer = Answerer({}, rewrite, process.outbox.send)
 
     def ready(self, import_seconds):
         documents = {name: {"input": {}, "output": [], "output_node": True} for name in CLASSES}
@@ -97,6 +117,11 @@ class ToyRuntime:
             return {"text": [odd]}
         elif kind == "Escape":
             raise {"RuntimeError": RuntimeError, "SystemExit": SystemExit}[inputs["kind"]]("escaped")
+        elif kind == "Start":
+            Path(inputs["pid_file"]).write_text(str(start_process(inputs["how"])))
+        elif kind == "Leave":  # with a thread for which the interpreter would wait
+            threading.Thread(target=time.sleep, args=(60,)).start()
+            raise KeyboardInterrupt
         elif kind == "Rubbish":
             os.write(1, bytes(range(256)) * 100)
             for descriptor in (0, 1, 2):
@@ -110,7 +135,13 @@ class ToyRuntime:
         return Stats([self.device])
 
     def ask(self, question):
-        raise AssertionError("a toy is asked nothing")
+        self.answerer.ask(question)
+
+
+def rewrite(body):
+    """Takes as long as the prompt says."""
+    time.sleep(body["seconds"])
+    return body
 
 
 if __name__ == "__main__":

@@ -35,6 +35,9 @@ class Recorder:
     def run_left(self, run):
         self._note((run.job.id, "Left", None))
 
+    def notice(self, name, data, client_id):
+        self._note((None, name, data))
+
     def queue_changed(self, remaining, run):
         self.remaining.append(remaining)
 

@@ -101,3 +101,16 @@ async def test_an_id_whose_job_was_taken_out_of_the_queue_can_be_used_again(serv
     entry = await server.store.history_entry("a")
     assert b"again" in entry.job.graph
     assert entry.job.attempt == 1
+
+
+async def test_a_message_of_a_pack_does_not_overtake_an_end_that_is_not_recorded_yet(server, monkeypatch):
+    failed = failing(server.store, monkeypatch, "finish", 3, JobStoreFull("db"))
+    await server.submit("a", OK)
+    async with asyncio.timeout(10):
+        while not failed:  # noqa: ASYNC110 - it is told nowhere
+            await asyncio.sleep(0.01)
+    server.dispatcher.worker_notice(server.worker, "afterwards", 1, None)
+    await server.recorder.until(None, "afterwards")
+    assert [name for _, name, _ in server.recorder.seen][-3:] == ["Succeeded", "Left", "afterwards"]
+    server.dispatcher.worker_notice(server.worker, "at once", 2, None)
+    assert server.recorder.seen[-1] == (None, "at once", 2)

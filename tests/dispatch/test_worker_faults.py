@@ -1,14 +1,17 @@
 """Faults of the device process and of starting it: they cost at most the job that meets them."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import time
 
+import psutil
 import pytest
 
 from inglenook.jobs import State
+from tests.dispatch.conftest import running_server
 
 OK = ("Say", {"text": "hello"})
 
@@ -102,3 +105,49 @@ async def test_an_end_that_crosses_a_kill_does_not_cost_the_next_job(server):
     jobs = [await server.store.get(job_id) for job_id in "ab"]
     assert [job.state for job in jobs] == [State.cancelled, State.succeeded]
     assert [job.worker_deaths for job in jobs] == [0, 0]
+
+
+def is_alive(pid):
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+async def until_dead(pid):
+    async with asyncio.timeout(10):
+        while is_alive(pid):  # noqa: ASYNC110 - it is nobody's child any more
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("how", ["exec", "fork", "daemon"])
+async def test_a_process_that_has_children_is_replaced_when_it_dies_and_they_end(server, tmp_path, how):
+    pid_file = tmp_path / "pid"
+    await server.submit("die", ("Start", {"how": how, "pid_file": str(pid_file)}), ("Exit", {"code": 3}))
+    failed = await server.recorder.until("die", "Failed")
+    assert "code 3" in failed.message
+    await server.submit("next", OK)
+    await server.recorder.until("next", "Succeeded")
+    pid = int(pid_file.read_text())
+    if how == "daemon":  # it has left the group on purpose
+        os.kill(pid, signal.SIGKILL)
+    await until_dead(pid)
+
+
+@pytest.mark.parametrize("how", ["exec", "fork"])
+async def test_a_server_whose_process_has_children_stops_and_they_end(tmp_path, how):
+    pid_file = tmp_path / "pid"
+    async with running_server(tmp_path) as server:
+        await server.submit("start", ("Start", {"how": how, "pid_file": str(pid_file)}))
+        await server.recorder.until("start", "Succeeded")
+        pid = int(pid_file.read_text())
+        assert is_alive(pid)
+        async with asyncio.timeout(10):
+            await server.dispatcher.close(1)
+    await until_dead(pid)
+
+
+async def test_a_process_that_is_to_end_does_not_wait_for_threads_of_nodes(server):
+    await server.submit("leave", ("Leave", {}))
+    async with asyncio.timeout(10):
+        failed = await server.recorder.until("leave", "Failed")
+    assert "code 1" in failed.message

@@ -139,4 +139,4 @@ def test_lists_are_described_as_they_are_when_it_is_asked():
     made.INPUT_TYPES = classmethod(lambda cls: {"required": {"style": (list(files),)}})
     implementation = v1_implementation(made, "Acme")
     files.append("b.csv")
-    assert implementation.describe()["input"]["required"]["style"] == [["a.csv", "b.csv"]]
+    assert implementation.renew().document["input"]["required"]["style"] == [["a.csv", "b.csv"]]

@@ -83,7 +83,7 @@ def _pack_at(path: Path) -> Pack:
         raise SettingsError(f"{path} is no node pack: it has no __init__.py")
     if not absolute.is_dir() and (absolute.suffix != ".py" or not absolute.is_file()):
         raise SettingsError(f"{path} is no node pack: give a folder with an __init__.py, or a .py file")
-    return Pack(absolute.name if absolute.is_dir() else absolute.stem, absolute)
+    return Pack.at(absolute)
 
 
 def _outcome(report: PackReport) -> str:

@@ -40,6 +40,7 @@ logger = logging.getLogger(__name__)
 REPLAY_S = 60.0
 """How long after its end a run is kept for sockets that come late."""
 _MOST_REPLAYED = 500
+_MOST_HELD_BACK = 10_000
 _CLAIM_AFTER_S = 0.02
 _STORE_PAUSE_S = 1.0
 MAX_WORKER_DEATHS = 1
@@ -71,6 +72,15 @@ class _Told:
     is_committed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Notice:
+    """A message of a node pack that waits for its turn on the bus."""
+
+    name: str
+    data: Any
+    client_id: str | None
+
+
 class Dispatcher(WorkerListener):
     """Owns the queue and the workers."""
 
@@ -100,7 +110,7 @@ class Dispatcher(WorkerListener):
         self._running: dict[str, Run] = {}
         self._ended: dict[str, Run] = {}
         self._by_client: dict[str, dict[str, Run]] = {}
-        self._lanes: dict[str, deque[_Told]] = {}
+        self._lanes: dict[str, deque[_Told | _Notice]] = {}
         """Per worker: what its runs have told and the bus has not heard yet."""
         self._tasks: set[asyncio.Task[Any]] = set()
         self._pauses = 0
@@ -369,6 +379,10 @@ class Dispatcher(WorkerListener):
         lane = self._lanes[worker_name]
         while lane:
             told = lane[0]
+            if isinstance(told, _Notice):
+                lane.popleft()
+                self._bus.notice(told.name, told.data, told.client_id)
+                continue
             if told.is_end and not told.is_committed:
                 if len(told.events) > 1:
                     self._bus.run_events(told.run, told.events[:-1])
@@ -475,7 +489,12 @@ class Dispatcher(WorkerListener):
         self._tell(run, worker.name, endings.after_death(run, death, self._clock_ms()))
 
     def worker_notice(self, worker: Worker, name: str, data: Any, client_id: str | None) -> None:
-        self._bus.notice(name, data, client_id)
+        """Passed on behind what is held back of the worker's runs, unless that is much: the store may be down."""
+        lane = self._lanes.get(worker.name)
+        if lane and len(lane) < _MOST_HELD_BACK:
+            lane.append(_Notice(name, data, client_id))
+        else:
+            self._bus.notice(name, data, client_id)
 
     async def _retry(self, run: Run, death: Death) -> None:
         """Put a job whose worker died back into its place and remove what the attempt wrote."""

@@ -23,8 +23,6 @@ logger = logging.getLogger(__name__)
 
 PATIENCE_S = 2.0
 """How long a worker has for an answer."""
-PAUSE_S = 15.0
-"""How long a worker that gave no answer is not asked for descriptions again: every reader would wait for it."""
 
 Answers = dict[str, ValidatorAnswer]
 _answers_decoder = msgspec.msgpack.Decoder(Answers)
@@ -38,7 +36,6 @@ class PackQuestions:
         self._workers = workers
         self._catalogs = catalogs
         self._describing = asyncio.Lock()
-        self._ask_next = float("-inf")
         self._next: asyncio.Task[None] | None = None
         """The description that has not begun: whoever asks now waits for it."""
 
@@ -66,22 +63,23 @@ class PackQuestions:
         One description at a time; it serves all who asked before it began, so that none of them sees what was true
         before its own request: a list without the file that was just uploaded.
         """
-        loop = asyncio.get_running_loop()
-        if not self._with_packs() or loop.time() < self._ask_next:
+        if not self._with_packs():
             return
         if self._next is None:
-            self._next = loop.create_task(self._describe())
+            self._next = asyncio.get_running_loop().create_task(self._describe())
         await asyncio.shield(self._next)
 
     async def _describe(self) -> None:
         async with self._describing:
             self._next = None
             for worker in self._with_packs():
-                body = await worker.ask(DescribeClasses(), PATIENCE_S)
-                if body is None:
-                    self._ask_next = asyncio.get_running_loop().time() + PAUSE_S
-                else:
-                    self._catalogs.change(_documents_decoder.decode(body))
+                # Told once only: an answer that comes late must not be lost.
+                body = await worker.ask(DescribeClasses(), PATIENCE_S, late=self._learn)
+                if body is not None:
+                    self._learn(body)
+
+    def _learn(self, body: bytes) -> None:
+        self._catalogs.change(_documents_decoder.decode(body))
 
     async def rewrite(self, body: Any) -> Any:
         """The body of a `POST /prompt` as packs want it."""

@@ -32,8 +32,11 @@ class NodeImplementation:
     """Whether `run` returns awaitables: such nodes are started before others that are ready."""
     check_lazy: Callable[[NodeInstance, Mapping[str, Any]], Any] | None = None
     """check_lazy_status: called with the instance and its inputs, unevaluated ones None; names what is still needed."""
-    describe: Callable[[], dict[str, Any]] | None = None
-    """The interface document anew, for a class whose code lists choices that may have changed since."""
+    document: Mapping[str, Any] | None = None
+    """The interface document of a class whose code says it: with `renew`."""
+    renew: Callable[[], NodeImplementation] | None = None
+    """Reads such a class again: what it says may have changed since, lists of choices above all. Raises what the
+    class's own code raises, or that its document cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,7 @@ class NodeClasses:
     """
 
     def __init__(self, implementations: Mapping[str, NodeImplementation]) -> None:
+        """implementations: may be replaced by newer ones of the same names; the next run uses those."""
         self._implementations = implementations
         self._classes: dict[str, NodeClass] = {}
         self._instances: dict[NodeKey, NodeInstance] = {}
@@ -112,7 +113,10 @@ class NodeClasses:
         return found
 
     def keep(self, nodes: Collection[NodeKey]) -> None:
-        """A run of a graph with these nodes begins: forget the instances of all others."""
+        """A run of a graph with these nodes begins: forget the instances of all others, and classes as they were."""
+        self._classes = {
+            name: known for name, known in self._classes.items() if known.implementation is self._implementations[name]
+        }
         submitted = set(nodes)
         expanded = {key for key, owner in self._owners.items() if owner in submitted}
         for key in self._instances.keys() - submitted - expanded:

@@ -15,7 +15,7 @@ from inglenook.engine.failure import exception_message, exception_name, exceptio
 from inglenook.engine.graph import Link, ListConstant, Node
 from inglenook.engine.mapping import calls
 from inglenook.engine.schema import InputSpec, NodeSchema
-from inglenook.engine.values import shorten
+from inglenook.engine.values import shorten, well_formed
 from inglenook.errors import NodeError
 
 
@@ -93,4 +93,4 @@ def refusal(answer: ValidatorAnswer) -> str | None:
 
 
 def _result(value: Any) -> bool | str:
-    return shorten(value, 1000) if isinstance(value, str) else value is True
+    return well_formed(shorten(value, 1000)) if isinstance(value, str) else value is True

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> None:
 def check(path: Path, settings: Settings) -> PackReport:
     """Set this process up as a device process is, and import the pack."""
     _prepare(settings, path)
-    return import_pack(Pack(path.name if path.is_dir() else path.stem, path)).report
+    return import_pack(Pack.at(path)).report
 
 
 def _prepare(settings: Settings, path: Path) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 
 from inglenook.engine.failure import exception_message, exception_name, exception_traceback
 from inglenook.engine.implementation import NodeImplementation
+from inglenook.engine.values import well_formed
 from inglenook.errors import NodeError
 from inglenook.nodes.interfaces import builtin_interfaces
 from inglenook.packs import surface_finder
@@ -64,7 +65,7 @@ def import_packs(
         reason = skipped.get(pack.name)
         if reason is not None:
             logger.error("pack %s is skipped: %s", pack.name, reason)
-            imported.append(ImportedPack(PackReport(pack.name, str(pack.path), error=reason)))
+            imported.append(ImportedPack(PackReport(pack.name, _shown_path(pack), error=reason)))
             continue
         announce(pack.name)
         imported.append(import_pack(pack))
@@ -89,14 +90,20 @@ def import_pack(pack: Pack) -> ImportedPack:
         traceback = exception_traceback(error)
         seconds = time.monotonic() - started
         logger.error("pack %s cannot be imported: %s\n%s", pack.name, reason, "".join(traceback))
-        return ImportedPack(PackReport(pack.name, str(pack.path), [], seconds, reason, traceback))
+        return ImportedPack(PackReport(pack.name, _shown_path(pack), [], seconds, reason, traceback))
     seconds = time.monotonic() - started
     logger.info("pack %s: %d node classes, imported in %.2f s", pack.name, len(implementations), seconds)
     for warning in warnings:
         logger.warning("pack %s: %s", pack.name, warning)
     more_web = dict(_added_web_directories().items() - web_directories_before.items())
-    report = PackReport(pack.name, str(pack.path), sorted(implementations), seconds, None, [], warnings, web, more_web)
+    report = PackReport(
+        pack.name, _shown_path(pack), sorted(implementations), seconds, None, [], warnings, web, more_web
+    )
     return ImportedPack(report, implementations)
+
+
+def _shown_path(pack: Pack) -> str:
+    return well_formed(str(pack.path))
 
 
 def module_name(pack: Pack) -> str:
@@ -155,7 +162,7 @@ def _web_directory(pack: Pack, module: ModuleType) -> str | None:
     if not isinstance(given, str):
         return None
     folder = (pack.folder / given).resolve()
-    if not folder.is_dir():
+    if not folder.is_dir() or well_formed(str(folder)) != str(folder):  # the latter the API process cannot be told
         return None
     named[pack.name] = str(folder)
     return str(folder)
@@ -191,7 +198,7 @@ def _read_v1(
     found: dict[str, NodeImplementation] = {}
     warnings: list[str] = []
     for key, node_class in mappings.items():
-        class_type = str(key)
+        class_type = well_formed(str(key))
         _read_class(class_type, lambda: _implementation(node_class, class_type, shown.get(key), name), found, warnings)  # noqa: B023 - called at once
     _publish(
         {class_type: mappings[class_type] for class_type in found if class_type in mappings},

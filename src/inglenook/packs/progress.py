@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 
 from inglenook.engine import context
 from inglenook.engine.events import NodeRef
+from inglenook.engine.values import well_formed
 from inglenook.models.preview import JPEG_QUALITY
 
 Preview = tuple[str, Image.Image, int | None]
@@ -30,7 +31,8 @@ def report(value: float, total: float, preview: Preview | None = None, *, node_i
     if running is None:
         return
     if node_id is not None and node_id != running.node.node_id:
-        running = replace(running, node=NodeRef(node_id, node_id, None, node_id))
+        name = well_formed(str(node_id))
+        running = replace(running, node=NodeRef(name, name, None, name))
     with context.running(running):
         context.progress(value, total, preview=None if preview is None else encode(preview))
 

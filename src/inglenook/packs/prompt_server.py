@@ -129,7 +129,7 @@ class PromptServer:
         if isinstance(event, int):
             self._send_binary(event, data)
         else:
-            host().send(str(event), plain(data), sid)
+            host().send(well_formed(str(event)), plain(data), None if sid is None else well_formed(str(sid)))
 
     async def send(self, event: str | int, data: Any, sid: str | None = None) -> None:
         """As `send_sync`."""

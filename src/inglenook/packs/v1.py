@@ -54,7 +54,8 @@ def v1_implementation(
         validate=getattr(node_class, "VALIDATE_INPUTS", None),
         is_async=inspect.iscoroutinefunction(function),
         check_lazy=_check_lazy if has_lazy_check else None,
-        describe=lambda: v1_document(node_class, class_type, display_name, python_module),
+        document=document,
+        renew=lambda: v1_implementation(node_class, class_type, display_name, python_module),
     )
 
 
@@ -108,7 +109,7 @@ def v1_document(node_class: Any, class_type: str, display_name: str | None, pyth
         ("ESSENTIALS_CATEGORY", "essentials_category"),
     ):
         if hasattr(node_class, attribute):
-            document[key] = plain(getattr(node_class, attribute))
+            document[key] = getattr(node_class, attribute)
     document["engine"] = {
         "not_idempotent": bool(getattr(node_class, "NOT_IDEMPOTENT", False)),
         "takes_any_input": any(
@@ -125,7 +126,8 @@ def v1_document(node_class: Any, class_type: str, display_name: str | None, pyth
         "has_any_output": _answers_every_index(outputs),
         **validator_facts(getattr(node_class, "VALIDATE_INPUTS", None)),
     }
-    return document
+    readable: dict[str, Any] = plain(document)
+    return readable
 
 
 def _takes_any_keyword(function: Any) -> bool:
@@ -160,7 +162,7 @@ def _section(name: str, specs: Any) -> dict[str, Any]:
     if not isinstance(specs, Mapping):
         raise BadNodeClass(f"INPUT_TYPES declares {name} inputs as {type(specs).__name__}, not as a dict")
     if name == "hidden":
-        return {str(key): plain(spec) for key, spec in specs.items()}
+        return {str(key): spec for key, spec in specs.items()}
     return {str(key): _spec(str(key), spec) for key, spec in specs.items()}
 
 
@@ -170,17 +172,15 @@ def _spec(name: str, spec: Any) -> list[Any]:
     if not spec:
         raise BadNodeClass(f"input {name} is declared without a type")
     options = spec[1] if len(spec) > 1 and isinstance(spec[1], Mapping) else None
-    return [_type(spec[0])] if options is None else [_type(spec[0]), plain(options)]
+    return [_type(spec[0])] if options is None else [_type(spec[0]), options]
 
 
 def _type(kind: Any) -> Any:
-    """A declared type as JSON: its name, or the choices of a combo."""
-    if isinstance(kind, str):
-        return plain(kind)
+    """A declared type: its name, or the choices of a combo."""
     if isinstance(kind, Mapping):
         raise BadNodeClass(f"a type is declared as a dict: {list(kind)[:5]}")
-    if isinstance(kind, (list, tuple, set, frozenset)) or hasattr(kind, "__iter__"):
-        return [plain(choice) for choice in kind]
+    if not isinstance(kind, str) and hasattr(kind, "__iter__"):
+        return list(kind)
     return plain(kind)
 
 

@@ -6,6 +6,7 @@ with its parent: by the parent-death signal on Linux, and because the reader thr
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import faulthandler
 import logging
@@ -16,6 +17,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
@@ -77,7 +79,13 @@ def main(start_runtime: StartRuntime = _engine_runtime) -> None:
     faulthandler.enable(standard_streams.error_copy)
     connection = socket.socket(fileno=int(sys.argv[1]))
     last_word = LastWord(int(sys.argv[2])) if len(sys.argv) > 2 else None
-    DeviceProcess(connection, standard_streams, last_word).run(start_runtime, started)
+    try:
+        DeviceProcess(connection, standard_streams, last_word).run(start_runtime, started)
+    except BaseException:
+        with contextlib.suppress(Exception):  # standard error may be what a node made of it
+            traceback.print_exc()
+            sys.stdout.flush()
+    os._exit(1)  # the interpreter's own way out waits for threads of nodes, which may never end
 
 
 def _die_with_parent() -> None:

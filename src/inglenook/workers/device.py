@@ -2,7 +2,8 @@
 
 The process is a child over a socket pair. Its end is seen as end of file on that socket, at once; its standard output
 and error are read as log lines. Facts that shape this file: a killed process leaves no last word, so what it ran is
-known here; a process that hangs in C code obeys nothing but SIGKILL.
+known here; a process that hangs in C code obeys nothing but SIGKILL; what nodes started in it (a server, a forked
+pool) has its standard output and perhaps the socket too, so that these may stay open when it is gone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -46,11 +47,14 @@ from inglenook.workers.messages import (
     decode_up,
     encode,
 )
+from inglenook.workers.process_group import ProcessGroup
 from inglenook.workers.worker import Cause, Death, Request, WorkerListener, WorkerState
 
 logger = logging.getLogger(__name__)
 
 _MEMORY_CHECK_S = 1.0
+_END_OF_FILE_S = 1.0
+"""How long after the end of a process its socket may stay open: as long as it takes to read what it sent."""
 _RESTART_DELAYS_S = (0.0, 0.5, 2.0, 5.0, 15.0, 30.0)
 """Waits before a new process when processes die one after another before they are ready."""
 _ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE"}
@@ -137,11 +141,13 @@ class DeviceWorker:
         self._skipped_packs: dict[str, str] = {}
         """Packs that a process died of, with the reason; until this server ends."""
         self._questions: dict[int, asyncio.Future[bytes | None]] = {}
+        self._overdue: dict[int, Callable[[bytes], None] | None] = {}
+        """Questions that nobody waits for any more, with who wants the answer nevertheless."""
         self._question_number = 0
         self._command = tuple(command)
         self._listener: WorkerListener | None = None
         self._channel: _Channel | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: ProcessGroup | None = None
         self._request: Request | None = None
         self._interrupted = False
         self._killed: _Kill | None = None
@@ -166,6 +172,7 @@ class DeviceWorker:
         """End the process and wait for it."""
         self._closing = True
         self._drop_timers()
+        self._drop_questions()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -173,12 +180,7 @@ class DeviceWorker:
         if self._channel is not None:
             self._channel.close()
         if process is not None:
-            try:
-                await asyncio.wait_for(process.wait(), 2)
-            except TimeoutError:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
+            await process.end()
         self.state = WorkerState.STOPPED
         self.pid = None
 
@@ -190,55 +192,65 @@ class DeviceWorker:
         channel = _Channel(self, ours)
         page = LastWord.make_descriptor()
         descriptors = (theirs.fileno(),) if page is None else (theirs.fileno(), page)
+        log, log_end = os.pipe()
+        reader = asyncio.StreamReader()
+        loop = asyncio.get_running_loop()
+        # A pipe of our own: asyncio takes a process with a pipe to have ended when its children have closed theirs too.
+        pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(log, "rb", 0))
         try:
-            await asyncio.get_running_loop().create_connection(lambda: channel, sock=ours)
-            process = await asyncio.create_subprocess_exec(
+            await loop.create_connection(lambda: channel, sock=ours)
+            started = await asyncio.create_subprocess_exec(
                 *self._command,
                 *map(str, descriptors),
                 pass_fds=descriptors,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
+                stdout=log_end,
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,  # a Ctrl-C in the terminal is the server's to handle
                 env={**_ENVIRONMENT, **os.environ},
-                limit=1 << 20,
             )
         except BaseException:  # also when the worker is closed meanwhile: the process sees end of file and leaves
             channel.close()
+            pipe.close()
             raise
         else:
             self._last_word = None if page is None else LastWord(page)
         finally:
             theirs.close()
+            os.close(log_end)
             if page is not None:
                 os.close(page)
         self.state = WorkerState.STARTING
-        self._process = process
+        process = self._process = ProcessGroup(started)
         self.pid = process.pid
         self._killed = None
         self._has_been_ready = False
         self._channel = channel
         self._importing = None
         channel.send(Configure(self._settings_json, self._device, self._skipped_packs))
-        self._own(self._read_log(process))
+        self._own(self._read_log(reader)).add_done_callback(lambda _: pipe.close())
+        self._own(self._watch_end(process, channel))
 
-    def _own(self, coroutine: Any) -> None:
+    async def _watch_end(self, process: ProcessGroup, channel: _Channel) -> None:
+        """See to it that the end of a process is noticed although others hold its socket open."""
+        await process.ended()
+        await asyncio.sleep(_END_OF_FILE_S)
+        channel.close()
+
+    def _own(self, coroutine: Any) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._task_ended)
+        return task
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("a task of device process %s failed", self.name, exc_info=error)
 
-    async def _read_log(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
+    async def _read_log(self, reader: asyncio.StreamReader) -> None:
         log = logging.getLogger(f"inglenook.device.{self.name}")
-        while True:
-            chunk = await process.stdout.read(65536)
-            if not chunk:
-                return
+        while chunk := await reader.read(65536):
             for line in chunk.decode("utf-8", "replace").splitlines():
                 if line.strip():
                     log.info("%s", line.rstrip())
@@ -283,10 +295,24 @@ class DeviceWorker:
                 self._timers.append(timer)
             case Notice(name=name, data=data, client_id=client_id):
                 self._listener.worker_notice(self, name, data, client_id)
-            case Answer(number=number, body=body):
-                question = self._questions.pop(number, None)
-                if question is not None and not question.done():
-                    question.set_result(body)
+            case Answer():
+                self._answered(message)
+
+    def _answered(self, answer: Answer) -> None:
+        question = self._questions.pop(answer.number, None)
+        if question is not None and not question.done():
+            question.set_result(answer.body)
+        late = self._overdue.pop(answer.number, None)
+        if late is not None and answer.body is not None:
+            late(answer.body)
+
+    def _drop_questions(self) -> None:
+        """Nobody will answer."""
+        for question in self._questions.values():
+            if not question.done():
+                question.set_result(None)
+        self._questions.clear()
+        self._overdue.clear()
 
     def _ready(self, message: Ready) -> None:
         assert self._listener is not None
@@ -327,20 +353,12 @@ class DeviceWorker:
         self._drop_timers()
         assert process is not None
         assert self._listener is not None
-        try:
-            code = await asyncio.wait_for(process.wait(), 2)
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            code = await process.wait()
+        code = await process.end()
         self.pid = None
         if self.routes_at is not None:
             discard_socket(self.routes_at)
             self.routes_at = None
-        for question in self._questions.values():
-            if not question.done():
-                question.set_result(None)
-        self._questions.clear()
+        self._drop_questions()
         death = self._death(code, request)
         if request is not None and self._last_word is not None:
             death = replace(death, node=self._last_word.read(request.job_id, request.attempt))
@@ -409,9 +427,17 @@ class DeviceWorker:
         self._interrupted = True
         self._ask_to_stop(Cause.CANCEL, f"it did not obey an interrupt within {self._grace_s:g} s")
 
-    async def ask(self, question: Question, timeout_s: float) -> bytes | None:
-        """Ask the process beside its run; the answer as msgpack or JSON, None when it gives none in time."""
-        if self._channel is None or self.state not in (WorkerState.READY, WorkerState.BUSY):
+    async def ask(
+        self, question: Question, timeout_s: float, *, late: Callable[[bytes], None] | None = None
+    ) -> bytes | None:
+        """Ask the process beside its run; the answer as msgpack or JSON, None when it gives none in time.
+
+        It answers one question after another. While one is overdue, there are no others: they would wait in vain, and
+        in the process without end.
+        """
+        if self._closing or self._channel is None or self.state not in (WorkerState.READY, WorkerState.BUSY):
+            return None
+        if self._overdue:
             return None
         self._question_number += 1
         number = self._question_number
@@ -422,9 +448,11 @@ class DeviceWorker:
                 body: bytes | None = await future
                 return body
         except TimeoutError:
+            logger.warning("device process %s is slow to answer %s", self.name, type(question).__name__)
             return None
         finally:
-            self._questions.pop(number, None)
+            if self._questions.pop(number, None) is not None:  # given up, or whoever asked is gone
+                self._overdue[number] = late
 
     def free(self, *, unload_models: bool, free_memory: bool) -> None:
         if self._channel is not None:
@@ -441,12 +469,11 @@ class DeviceWorker:
         self._timers.append(asyncio.get_running_loop().call_later(self._grace_s, self._kill, cause, reason))
 
     def _kill(self, cause: Cause, reason: str) -> None:
-        if self._process is not None and self._process.returncode is None:
+        if self._process is not None and self._process.is_running:
             self._killed = self._killed or _Kill(Death(cause, reason), self._request)
             if self.state is WorkerState.READY:
                 self.state = WorkerState.STARTING
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            self._process.kill()
 
     def _drop_timers(self) -> None:
         for timer in self._timers:

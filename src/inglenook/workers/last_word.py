@@ -45,8 +45,11 @@ class LastWord:
         return descriptor
 
     def write(self, job_id: str, attempt: int, node: NodeRef) -> None:
-        """Note the node that begins."""
-        data = _encoder.encode((job_id, attempt, node))
+        """Note the node that begins, unless its id is no Unicode or very long: an expansion may have any."""
+        try:
+            data = _encoder.encode((job_id, attempt, node))
+        except UnicodeEncodeError:
+            return
         if len(data) <= _SIZE - _LENGTH.size:
             self._page[: _LENGTH.size + len(data)] = _LENGTH.pack(len(data)) + data
 

@@ -35,6 +35,8 @@ class Outbox:
         self._waiting: list[AnyEvent] = []
         self._job: tuple[str, int] = ("", 0)
         self._has_ended = True
+        self._unsendable: list[str] = []
+        """What is to be logged once the lock is free: a node pack's log handler may send, too."""
         self._wake = threading.Event()
         threading.Thread(target=self._flush_late, name="outbox", daemon=True).start()
 
@@ -47,29 +49,28 @@ class Outbox:
     def emit(self, event: AnyEvent) -> None:
         """Send an event of the current job, soon; nothing after its end event."""
         with self._lock:
-            if self._has_ended:
-                return
-            if self._last_word is not None and type(event) is NodeStarted:
-                self._last_word.write(*self._job, event.node)
-            self._waiting.append(event)
-            if isinstance(event, _END_EVENTS):
-                self._has_ended = True
-                self._flush()
-                return
-            if len(self._waiting) > 1:
-                if len(self._waiting) >= 256:
-                    self._flush()
-                return
-        self._wake.set()
+            if not self._has_ended:
+                self._add(event)
+        self._log_unsendable()
+
+    def _add(self, event: AnyEvent) -> None:
+        if self._last_word is not None and type(event) is NodeStarted:
+            self._last_word.write(*self._job, event.node)
+        self._waiting.append(event)
+        self._has_ended = isinstance(event, _END_EVENTS)
+        if self._has_ended or len(self._waiting) >= 256:
+            self._flush()
+        elif len(self._waiting) == 1:
+            self._wake.set()
 
     def notify(self, name: str, data: Any, client_id: str | None) -> None:
         """Send a message of a node pack: in order with the events of the run, while there is one."""
         with self._lock:
-            is_running = not self._has_ended
-        if is_running:
-            self.emit(Custom(name, data, client_id))
-        else:
-            self.send(Notice(name, data, client_id))
+            if self._has_ended:
+                self._connection.sendall(encode(Notice(name, data, client_id)))
+            else:
+                self._add(Custom(name, data, client_id))
+        self._log_unsendable()
 
     def fail(self, error: BaseException) -> None:
         """End the current job, unless it has ended, by an exception that no node is to blame for."""
@@ -80,6 +81,7 @@ class Outbox:
         with self._lock:
             self._flush()
             self._connection.sendall(encode(message))
+        self._log_unsendable()
 
     def _flush(self) -> None:
         if not self._waiting:
@@ -97,12 +99,18 @@ class Outbox:
         try:
             return encode(Events(*self._job, [event]))
         except Exception as error:
-            logger.warning("an event %s cannot be sent: %s", type(event).__name__, ascii(error))
+            self._unsendable.append(f"{type(event).__name__} cannot be sent: {error!a}")
             instead = _instead(event, error)
         try:
             return None if instead is None else encode(Events(*self._job, [instead]))
         except Exception:
             return None
+
+    def _log_unsendable(self) -> None:
+        if self._unsendable:
+            texts, self._unsendable = self._unsendable, []
+            for text in texts:
+                logger.warning("an event %s", text)
 
     def _flush_late(self) -> None:
         while True:
@@ -112,6 +120,7 @@ class Outbox:
             try:
                 with self._lock:
                     self._flush()
+                self._log_unsendable()
             except Exception:  # the parent is gone, then the process ends soon; else the next events still go out
                 logger.exception("events could not be sent")
 

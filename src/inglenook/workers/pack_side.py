@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from inglenook.engine.executor import Run
 from inglenook.engine.replacement import NodeReplacement
@@ -18,6 +21,8 @@ from inglenook.workers.messages import Importing, ModelFolderAdded
 
 if TYPE_CHECKING:
     from inglenook.workers.runtime import Process
+
+logger = logging.getLogger(__name__)
 
 
 class PackSide:
@@ -66,11 +71,15 @@ class PackSide:
             self._host.job_id = None
 
     def model_folders(self) -> list[ModelFolderAdded]:
-        """Model folders that packs registered."""
-        return [
-            ModelFolderAdded(folder.name, [str(path) for path in folder.paths], sorted(folder.extensions))
-            for folder in self._folders.changed_model_folders()
-        ]
+        """Model folders that packs registered, without those whose names, paths or extensions are no texts."""
+        told = []
+        for folder in self._folders.changed_model_folders():
+            added = ModelFolderAdded(folder.name, [str(path) for path in folder.paths], list(folder.extensions))
+            try:
+                told.append(msgspec.msgpack.decode(msgspec.msgpack.encode(added), type=ModelFolderAdded))
+            except (msgspec.ValidationError, UnicodeEncodeError, TypeError) as error:
+                logger.error("model folder %a of a node pack is left out: %s", folder.name, error)
+        return told
 
     def replacements(self) -> list[NodeReplacement]:
         """Node classes that packs replace by others."""

@@ -6,10 +6,11 @@ code in its own thread. The API process does not wait for long, so a slow answer
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -28,22 +29,22 @@ class Answerer:
 
     def __init__(
         self,
-        implementations: Mapping[str, NodeImplementation],
+        implementations: dict[str, NodeImplementation],
         rewrite: Callable[[Any], Any],
         reply: Callable[[Answer], None],
     ) -> None:
-        """rewrite: shows packs a prompt's body and returns the one to use. reply: sends an answer."""
+        """implementations: by class; one that has changed is replaced in it.
+
+        rewrite: shows packs a prompt's body and returns the one to use. reply: sends an answer.
+        """
         self._implementations = implementations
         self._rewrite = rewrite
         self._reply = reply
         self._calls = AsyncCalls()
-        self._described: dict[str, bytes] = {}
+        self._told: dict[str, bytes] = {}
+        """Documents that the API process has, by class."""
         self._waiting: queue.SimpleQueue[Ask] = queue.SimpleQueue()
         threading.Thread(target=self._run, name="questions", daemon=True).start()
-
-    def told(self, documents: Mapping[str, Any]) -> None:
-        """These descriptions the API process has."""
-        self._described |= {name: _encoded(document) for name, document in documents.items()}
 
     def ask(self, question: Ask) -> None:
         """Answer soon."""
@@ -52,19 +53,19 @@ class Answerer:
     def _run(self) -> None:
         while True:
             asked = self._waiting.get()
-            body: bytes | None = None
             try:
-                body = self._answered(asked)
+                self._reply(Answer(asked.number, self._answered(asked)))
             except BaseException as error:  # whatever a pack's code raises, the next question is answered
                 logger.warning("a question %s could not be answered: %r", type(asked.question).__name__, error)
-            self._reply(Answer(asked.number, body))
+                with contextlib.suppress(OSError):  # the parent is gone
+                    self._reply(Answer(asked.number, None))
 
     def _answered(self, asked: Ask) -> bytes:
         match asked.question:
             case AskValidators(calls=calls):
                 return msgspec.msgpack.encode({call.node_id: self._validated(call) for call in calls})
             case DescribeClasses():
-                return msgspec.msgpack.encode(self._changed_descriptions())
+                return msgspec.msgpack.encode(self.changed_documents())
             case RewritePrompt(body=body):
                 return orjson.dumps(self._rewrite(orjson.loads(body)))
 
@@ -74,21 +75,24 @@ class Answerer:
             return ValidatorAnswer([])
         return answer(call, implementation.schema, implementation.validate, self._calls.wait_for)
 
-    def _changed_descriptions(self) -> dict[str, Any]:
-        """Documents that are no longer what was told last; a class whose description fails keeps its old one."""
+    def changed_documents(self) -> dict[str, Any]:
+        """Documents of packs' classes that are not what was told last; from now on the classes run as these say.
+
+        A class that can no longer be read stays as it was.
+        """
         changed = {}
         for name, implementation in self._implementations.items():
-            if implementation.describe is None:
+            if implementation.renew is None:
                 continue
             try:
-                document = implementation.describe()
-                encoded = _encoded(document)
-            except Exception as error:
-                logger.warning("node class %s cannot be described anew: %r", name, error)
-                continue
-            if self._described.get(name) != encoded:
-                self._described[name] = encoded
-                changed[name] = document
+                implementation = implementation.renew()
+            except (Exception, SystemExit) as error:
+                logger.warning("node class %s cannot be read anew: %r", name, error)
+            encoded = _encoded(implementation.document)
+            if self._told.get(name) != encoded:
+                self._told[name] = encoded
+                self._implementations[name] = implementation
+                changed[name] = implementation.document
         return changed
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import orjson
 import psutil
@@ -71,7 +71,6 @@ class EngineRuntime:
         self._imported = self._packs.import_all(skipped_packs)
         for imported in self._imported:
             implementations |= imported.implementations
-        self._implementations = implementations
         self._executor = Executor(
             implementations,
             make_cache(settings),
@@ -93,8 +92,7 @@ class EngineRuntime:
     def ready(self, import_seconds: float) -> Ready:
         """Return the first message: what this process can do."""
         builtin = builtin_interfaces()
-        of_packs = self._descriptions()
-        self._answerer.told(of_packs)
+        of_packs = self._answerer.changed_documents()
         return Ready(
             pid=psutil.Process().pid,
             documents={class_type: builtin[class_type] for class_type in self._builtin} | of_packs,
@@ -107,17 +105,6 @@ class EngineRuntime:
             routes_at=self._packs.serve_routes(),
             rewrites_prompts=self._packs.rewrites_prompts,
         )
-
-    def _descriptions(self) -> dict[str, Any]:
-        """The interface documents of the packs' classes, as they are now."""
-        documents = {}
-        for class_type, implementation in self._implementations.items():
-            if implementation.describe is not None:
-                try:
-                    documents[class_type] = implementation.describe()
-                except Exception as error:  # it could be described a moment ago
-                    logger.warning("node class %s is left out: %r", class_type, error)
-        return documents
 
     def ask(self, question: Ask) -> None:
         """Answer soon, beside the run."""

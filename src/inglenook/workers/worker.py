@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -115,8 +115,10 @@ class Worker(Protocol):
     def execute(self, request: Request) -> None:
         """Begin a job; only when READY."""
 
-    async def ask(self, question: Question, timeout_s: float) -> bytes | None:
-        """Ask beside the run; None when there is no answer in time."""
+    async def ask(
+        self, question: Question, timeout_s: float, *, late: Callable[[bytes], None] | None = None
+    ) -> bytes | None:
+        """Ask beside the run; None when there is no answer in time. late: is told an answer that comes later."""
 
     def interrupt(self, job_id: str) -> None:
         """Stop the job if it runs here; asked a second time, by force."""

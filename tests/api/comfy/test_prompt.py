@@ -1,11 +1,16 @@
 """`POST /prompt` against a real server: what is accepted, what is refused and how, and that one id is one job."""
 
+import asyncio
 import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from inglenook.api.comfy import prompt
+from inglenook.engine.replacement import NodeReplacement
+from inglenook.nodes.interfaces import builtin_interfaces
+from tests.api.idle import idle_services
 from tests.api.live import is_left, new_id, picture_graph, read_until
 
 
@@ -179,3 +184,19 @@ def test_values_out_of_range_are_named(live):
     assert error["extra_info"]["received_value"] == -1
     assert body["node_errors"]["1"]["dependent_outputs"] == ["2"]
     assert body["node_errors"]["1"]["class_type"] == "EmptyImage"
+
+
+async def test_a_class_whose_replacement_is_told_only_when_the_process_is_ready_is_replaced(tmp_path):
+    graph = picture_graph(5)
+    graph["1"]["class_type"] = "EmptyPictureOfOld"
+    inputs = [{"new_id": name, "old_id": name} for name in graph["1"]["inputs"]]
+    replacement = NodeReplacement("EmptyImage", "EmptyPictureOfOld", input_mapping=inputs)
+    async with idle_services(tmp_path) as services:
+        submitting = asyncio.create_task(prompt.submit(services, {"prompt": graph}))
+        await asyncio.sleep(0.05)
+        services.catalogs.update(builtin_interfaces(), [replacement])
+        async with asyncio.timeout(5):
+            job_id = (await submitting)["prompt_id"]
+        (run,) = services.dispatcher.waiting()
+        assert run.job.id == job_id
+        assert run.class_types == {"EmptyImage", "PreviewImage"}

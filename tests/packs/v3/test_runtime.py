@@ -13,6 +13,7 @@ from PIL import Image
 from inglenook.engine.events import Interrupted, Progress, Succeeded
 from inglenook.engine.graph import Graph
 from inglenook.engine.replacement import NodeReplacement, replace_nodes
+from inglenook.errors import NodeError
 from inglenook.nodes.environment import Environment
 from inglenook.packs.v3 import io, replacements
 from inglenook.packs.v3.runtime import ComfyAPI, ComfyAPISync
@@ -139,6 +140,22 @@ async def test_replacements_are_collected_and_rewrite_graphs() -> None:
     graph, done = replace_nodes(Graph.parse({"1": node("OldScale", by=2.0)}), {"NewScale"}, found)
     assert [item.new_class for item in done] == ["NewScale"]
     assert graph.nodes["1"].inputs == {"mode": "scale", "mode.by": 2.0}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"new_node_id": 5},
+        {"input_mapping": [{"old_id": "by"}]},
+        {"output_mapping": [{"new_idx": 1}]},
+        {"output_mapping": "all"},
+    ],
+)
+def test_a_replacement_that_cannot_be_used_is_refused_when_it_is_announced(odd) -> None:
+    replace = io.NodeReplace(**{"new_node_id": "New", "old_node_id": "Old", **odd})
+    with pytest.raises(NodeError, match="a replacement of a node class"):
+        ComfyAPISync().node_replacement.register(replace)
+    assert replacements.registered() == {}
 
 
 def test_a_service_that_is_not_there_is_an_error_that_names_it() -> None:

@@ -89,9 +89,9 @@ async def submit(
     body = _normal_body(await server.questions.rewrite(body))
     number = _number(body, server.dispatcher.next_number())
     graph = await do(_parse, body["prompt"], server.settings.max_nodes)
+    await server.catalogs.wait_for({node.class_type for node in graph.nodes.values()}, _CATALOG_WAIT_S)
     graph = server.catalogs.with_replacements(graph)
     class_types = frozenset(node.class_type for node in graph.nodes.values())
-    await server.catalogs.wait_for(class_types, _CATALOG_WAIT_S)
     validation, ask_validators = await _validate(server, do, graph, _targets(body))
     if validation.error is not None:
         raise PromptRefused(validation.error, validation.node_errors)

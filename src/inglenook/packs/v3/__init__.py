@@ -7,8 +7,9 @@
     schema     the declaration of a node class, and its interface document
     hidden     what the engine gives besides the inputs            output    what a node function returns
     node       the base class of nodes, with the attributes of a V1 class
-    ui         data for the editor; `image_saving`, `audio_saving` write the files it names
-    runtime    progress, previews, node replacements               extension  a pack's list of node classes
+    ui         data for the editor; `saving` writes the files it names
+    runtime    progress, previews                                  extension  a pack's list of node classes
+    replacements  classes that stand for older ones                payloads   what `ui` data holds
     video      the value of VIDEO sockets                          kinds      names for values: `Input`, `Types`, ...
     io         all that is called `io.X`
     adapter    a node class as the engine runs it

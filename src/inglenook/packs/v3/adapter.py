@@ -52,7 +52,8 @@ def v3_implementation(node_class: type, python_module: str) -> NodeImplementatio
         validate=calls.validate if schema.has_validator else None,
         is_async=is_async(calls.node_class),
         check_lazy=_check_lazy if overrides(calls.node_class, "check_lazy_status") else None,
-        describe=lambda: v3_document(node_class, python_module),
+        document=document,
+        renew=lambda: v3_implementation(node_class, python_module),
     )
 
 

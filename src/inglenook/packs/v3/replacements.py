@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import msgspec
+
 from inglenook.engine.replacement import NodeReplacement
+from inglenook.engine.values import plain
+from inglenook.errors import NodeError
 
 
 @dataclass
@@ -27,8 +31,19 @@ _registered: dict[str, list[NodeReplacement]] = {}
 
 
 def register(replacement: NodeReplace) -> None:
-    """Announce a replacement; the first one of an old class whose new class exists is used."""
-    found = NodeReplacement(**vars(replacement))
+    """Announce a replacement; the first one of an old class whose new class exists is used.
+
+    Raises NodeError for one that cannot be read.
+    """
+    try:
+        found = msgspec.convert(plain(vars(replacement)), NodeReplacement)
+        complete = all("new_id" in mapping for mapping in found.input_mapping or ()) and all(
+            mapping.keys() >= {"old_idx", "new_idx"} for mapping in found.output_mapping or ()
+        )
+    except (TypeError, msgspec.ValidationError) as error:
+        raise NodeError(f"a replacement of a node class cannot be read: {error}") from error
+    if not complete:
+        raise NodeError("a replacement of a node class maps inputs to new_id, outputs from old_idx to new_idx")
     if found not in _registered.setdefault(found.old_node_id, []):
         _registered[found.old_node_id].append(found)
 
