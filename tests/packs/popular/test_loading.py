@@ -109,3 +109,15 @@ def test_a_built_in_class_is_not_replaced_by_a_pack(server):
 def test_a_node_of_a_pack_that_is_not_there_is_refused(server):
     body = server.refused({"1": node("NeedsALibrary"), "2": shown("1")})
     assert "NeedsALibrary" in str(body["error"])
+
+
+def test_the_log_tells_of_each_pack_as_severely_as_it_deserves(server):
+    log = (server.base / "server.log").read_text()
+    device = "inglenook.device.local"
+    assert re.search(rf"INFO:{device}:pack loop_math: 10 node classes, imported in [\d.]+ s\n", log)
+    assert f"ERROR:{device}:pack wrong-syntax cannot be imported: SyntaxError: " in log
+    assert re.search(
+        rf"ERROR:{device}:What it needs can be installed with: inglenook packs install .*/needs-a-library\n", log
+    )
+    assert "pack too-deep cannot be imported" in log
+    assert "packs install" not in log.split("pack too-deep cannot be imported")[1].split("pack ")[0]
