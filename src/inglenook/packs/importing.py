@@ -88,7 +88,9 @@ def import_pack(pack: Pack) -> ImportedPack:
         logger.error("pack %s cannot be imported: %s", pack.name, "\n".join(line.rstrip() for line in lines))
         return ImportedPack(PackReport(pack.name, str(pack.path), [], seconds, reason, traceback))
     seconds = time.monotonic() - started
-    logger.info("pack %s: %d node classes, imported in %.2f s", pack.name, len(implementations), seconds)
+    count = len(implementations)
+    classes = f"{count} node class{'' if count == 1 else 'es'}"
+    logger.info("pack %s: %s, imported in %.2f s", pack.name, classes, seconds)
     for warning in warnings:
         logger.warning("pack %s: %s", pack.name, warning)
     report = PackReport(pack.name, str(pack.path), sorted(implementations), seconds, None, [], warnings, web)

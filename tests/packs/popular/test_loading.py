@@ -121,3 +121,10 @@ def test_the_log_tells_of_each_pack_as_severely_as_it_deserves(server):
     )
     assert "pack too-deep cannot be imported" in log
     assert "packs install" not in log.split("pack too-deep cannot be imported")[1].split("pack ")[0]
+
+
+def test_a_refusal_of_an_unknown_class_says_which_packs_are_missing(server):
+    error = server.post("/prompt", json={"prompt": {"1": node("NobodyHasIt")}}).json()["error"]
+    assert error["details"] == "Node ID '#1'"
+    assert error["extra_info"]["packs"]["wrong-syntax"].startswith("SyntaxError: ")
+    assert "loop_math" not in error["extra_info"]["packs"]

@@ -51,7 +51,7 @@ async def get_system_stats(request: Request) -> Response:
         "pytorch_version": versions.get("torch", _installed_torch()),
         "embedded_python": False,
         "argv": ["inglenook"],
-        "custom_nodes": [_summary(report) for report in extensions.reports(request)],
+        "custom_nodes": [_summary(report) for report in extensions.reports(server)],
     }
     return JSONResponse({"system": system, "devices": _devices(server, memory.total, memory.available)})
 
