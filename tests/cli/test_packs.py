@@ -68,6 +68,8 @@ def test_check_takes_a_single_file_anywhere(run: Run, tmp_path: Path) -> None:
     (tmp_path / "acme.py").write_text(NODES)
     done = run("packs", "check", str(tmp_path / "acme.py"))
     assert (done.returncode, done.stdout.split(":")[0]) == (0, "acme")
+    done = run("packs", "check", str(make_pack(tmp_path, "folder", NODES) / "__init__.py"))
+    assert (done.returncode, done.stdout.split(":")[0]) == (0, "folder")
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,8 @@ def install(path: Path, *, yes: bool) -> None:
 def _pack_at(path: Path) -> Pack:
     """Raises SettingsError for what is no pack."""
     absolute = path.expanduser().absolute()
+    if absolute.name == "__init__.py":
+        absolute = absolute.parent
     if absolute.is_dir() and not (absolute / "__init__.py").is_file():
         raise SettingsError(f"{path} is no node pack: it has no __init__.py")
     if not absolute.is_dir() and (absolute.suffix != ".py" or not absolute.is_file()):

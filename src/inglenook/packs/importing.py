@@ -12,6 +12,7 @@ import importlib.util
 import inspect
 import itertools
 import logging
+import re
 import shlex
 import sys
 import time
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 NAMESPACE = "custom_nodes"
 _ENTRY_POINT_LIMIT_S = 120.0
+_FILE_AT_END = re.compile(r" \([^()]*\)$")
 _FRAMES_BEFORE_PACK = ('  File "inglenook/packs/importing.py"', '  File "<frozen importlib')
 
 
@@ -102,6 +104,8 @@ def _reason(error: BaseException) -> str:
     text = exception_message(error).strip()
     if text and isinstance(error, InglenookError):
         return text
+    if isinstance(error, ImportError) and not isinstance(error, ModuleNotFoundError) and _is_of_surface(error):
+        text = _FILE_AT_END.sub("", text) + ": inglenook's has none (see docs/custom-nodes.md)"
     return f"{exception_name(error)}: {text}" if text else exception_name(error)
 
 
@@ -111,9 +115,13 @@ def _traceback(error: BaseException) -> list[str]:
     return list(itertools.dropwhile(lambda line: line.startswith(_FRAMES_BEFORE_PACK), lines))
 
 
+def _is_of_surface(error: ImportError) -> bool:
+    return (error.name or "").split(".")[0] in surface_finder.NAMES
+
+
 def _hints(error: BaseException, pack: Pack) -> list[str]:
     """What a user can do about it."""
-    if not isinstance(error, ModuleNotFoundError) or (error.name or "").split(".")[0] in surface_finder.NAMES:
+    if not isinstance(error, ModuleNotFoundError) or _is_of_surface(error):
         return []
     return [f"What it needs can be installed with: inglenook packs install {shlex.quote(str(pack.path))}"]
 
@@ -244,6 +252,8 @@ async def _extension_nodes(entry: Callable[[], Any]) -> list[Any]:
     extension = entry()
     if inspect.isawaitable(extension):
         extension = await extension
+    if not hasattr(extension, "get_node_list"):
+        raise UnusablePack(f"comfy_entrypoint returned {type(extension).__name__}, not a ComfyExtension")
     on_load = getattr(extension, "on_load", None)
     if on_load is not None:
         await on_load()

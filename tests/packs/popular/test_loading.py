@@ -65,7 +65,12 @@ def test_names_and_texts_of_classes_are_shown(server):
         ("exits", "SystemExit: this pack wants another Python"),
         ("crashes", "a device process died while it imported this pack: killed by signal 11 (SIGSEGV)"),
         ("too-deep", "inglenook has no module 'comfy.ldm'"),
-        ("too-deep-names", "cannot import name 'UNETLoaderOfTomorrow' from 'nodes'"),
+        (
+            "too-deep-names",
+            "ImportError: cannot import name 'UNETLoaderOfTomorrow' from 'nodes': inglenook's has none "
+            "(see docs/custom-nodes.md)",
+        ),
+        ("no-extension", "comfy_entrypoint returned NoneType, not a ComfyExtension"),
         ("not-a-pack", "neither NODE_CLASS_MAPPINGS nor comfy_entrypoint"),
         ("odd-error", "Odd"),
         ("late", "LookupError: no nodes today"),
@@ -91,10 +96,11 @@ def test_the_process_after_a_crash_skips_the_pack_that_crashed_it(server):
 def test_good_classes_beside_broken_ones_are_used(server):
     told = summaries(server)["half-broken"]
     assert (told["error"], told["classes"]) == (None, 1)
-    bad_inputs, no_method = told["warnings"]
+    bad_inputs, no_method, nothing = told["warnings"]
     assert "HalfBadInputs" in bad_inputs
     assert "/nonexistent/styles.csv" in bad_inputs
     assert "HalfNoMethod" in no_method
+    assert nothing == "class HalfNothing is left out: HalfNothing is mapped to NoneType, which has no INPUT_TYPES"
     assert server.value({"1": node("HalfGood", text="good")}, "1") == "good!"
 
 
