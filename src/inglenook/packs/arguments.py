@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
 from typing import Any
 
-from inglenook.nodes.environment import environment
+from inglenook.nodes.environment import environment, install
 from inglenook.packs.host import host
 from inglenook.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 class LatentPreviewMethod(Enum):
@@ -80,7 +84,17 @@ _OTHERS: dict[str, Any] = {
 
 
 class Arguments:
-    """Options by name. Packs may set some; one that is not known raises AttributeError with its name."""
+    """Options by name; one that is not known raises AttributeError with its name.
+
+    Packs may set `preview_method`; of others that they set only packs see the new value, which the log says.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "preview_method":
+            install(replace(environment(), preview_method=LatentPreviewMethod(value).value))
+            return
+        logger.warning("a pack sets the option %s to %r: inglenook itself does not follow", name, value)
+        super().__setattr__(name, value)
 
     def __getattr__(self, name: str) -> Any:
         if name in _LIVE:

@@ -1,10 +1,12 @@
 """What packs learn of the server: its options, its version, where it seems to lie."""
 
 import inspect
+from contextvars import ContextVar
 
 import pytest
 from aiohttp import web
 
+from inglenook.nodes import environment as environment_module
 from inglenook.packs import host as host_module
 from inglenook.packs.host import Host, set_host
 from inglenook.settings import Settings
@@ -29,6 +31,25 @@ def test_options_are_those_of_the_server(surface, settings):
     assert (args.cache_ram, args.cache_none) == (3, False)
     settings(cache="none")
     assert args.cache_none
+
+
+def test_a_pack_may_choose_how_previews_are_made(surface, demo, monkeypatch):
+    monkeypatch.setattr(environment_module, "_of_process", [environment_module.environment()])
+    monkeypatch.setattr(environment_module, "_environment", ContextVar("none"))
+    args, latent_preview = surface("comfy.cli_args").args, surface("latent_preview")
+    args.preview_method = latent_preview.LatentPreviewMethod.NoPreviews
+    assert args.preview_method is latent_preview.LatentPreviewMethod.NoPreviews
+    assert latent_preview.get_previewer(demo["model"].device, demo["model"].latent_format) is None
+    args.preview_method = latent_preview.LatentPreviewMethod.Auto
+    assert latent_preview.get_previewer(demo["model"].device, demo["model"].latent_format) is not None
+
+
+def test_an_option_that_a_pack_sets_is_noted(surface, caplog):
+    args = surface("comfy.cli_args").args
+    args.lowvram = True
+    assert args.lowvram
+    assert "a pack sets the option lowvram to True: inglenook itself does not follow" in caplog.text
+    del args.lowvram
 
 
 def test_packs_find_the_base_folder_beside_the_server_and_leave_their_scripts_where_they_are(surface, tmp_path):
