@@ -68,6 +68,8 @@ def test_check_takes_a_single_file_anywhere(run: Run, tmp_path: Path) -> None:
     (tmp_path / "acme.py").write_text(NODES)
     done = run("packs", "check", str(tmp_path / "acme.py"))
     assert (done.returncode, done.stdout.split(":")[0]) == (0, "acme")
+    done = run("packs", "check", str(make_pack(tmp_path, "folder", NODES) / "__init__.py"))
+    assert (done.returncode, done.stdout.split(":")[0]) == (0, "folder")
 
 
 @pytest.mark.parametrize(
@@ -94,6 +96,27 @@ def test_check_shows_the_traceback_and_what_was_printed(run: Run, tmp_path: Path
     crashed = run("packs", "check", str(make_pack(tmp_path, "crashing", "import ctypes\nctypes.string_at(0)\n")))
     assert "Segmentation fault" in crashed.stderr
     assert "the process died of it by signal 11 (SIGSEGV)" in crashed.stderr.splitlines()[-1]
+
+
+def test_check_shows_what_a_user_can_change(run: Run, tmp_path: Path) -> None:
+    pack = make_pack(
+        tmp_path, "broken", "from . import bad", bad_py="x = 1\ndef f(:\n", requirements_txt="acme-no-such"
+    )
+    done = run("packs", "check", str(pack))
+    assert done.stderr.splitlines() == [
+        "Traceback (most recent call last):",
+        '  File "custom_nodes/broken/__init__.py", line 1, in <module>',
+        "    from . import bad",
+        '  File "custom_nodes/broken/bad.py", line 2',
+        "    def f(:",
+        "missing requirements: acme-no-such",
+        f"get them with: inglenook packs install {pack}",
+        "inglenook: broken cannot be imported: SyntaxError: invalid syntax (bad.py, line 2)",
+    ]
+    (pack / "__init__.py").write_text("x = 1")
+    assert run("packs", "check", str(pack)).stderr.splitlines()[-1] == (
+        "inglenook: broken cannot be imported: the module has neither NODE_CLASS_MAPPINGS nor comfy_entrypoint"
+    )
 
 
 def test_check_gives_a_pack_that_hangs_up_and_ends_what_it_started(run: Run, tmp_path: Path) -> None:
@@ -142,6 +165,14 @@ def test_list_tells_what_becomes_of_each_pack(run: Run, tmp_path: Path) -> None:
     )
     assert "requirements cannot be read" in odd
     assert done.returncode == 0
+
+
+def test_a_list_names_folders_that_are_no_packs(run: Run, tmp_path: Path) -> None:
+    make_pack(tmp_path, "acme", NODES)
+    make_pack(tmp_path, "outer/acme-main", NODES)
+    (tmp_path / "custom_nodes" / "notes").mkdir()
+    done = run("packs", "list", "--quick")
+    assert (done.stdout, done.stderr) == ("acme\n", "outer is no pack: it has no __init__.py\n")
 
 
 def test_a_quick_list_imports_nothing(run: Run, tmp_path: Path) -> None:

@@ -48,6 +48,39 @@ def test_a_node_that_fails_is_named(run: Run, workflow: Path, server: RunningSer
     assert "Traceback" not in done.stderr
 
 
+def test_a_failing_node_of_a_pack_is_shown_with_its_line_and_a_missing_one_with_its_pack(
+    run: Run, tmp_path: Path
+) -> None:
+    packs = tmp_path / "custom_nodes"
+    packs.mkdir()
+    (packs / "acme.py").write_text(
+        "class Acme:\n"
+        "    RETURN_TYPES, FUNCTION, OUTPUT_NODE = (), 'run', True\n"
+        "    INPUT_TYPES = classmethod(lambda cls: {})\n"
+        "    def run(self):\n"
+        "        return {}['key']\n"
+        "NODE_CLASS_MAPPINGS = {'Acme': Acme}\n"
+    )
+    (packs / "broken.py").write_text("import acme_no_such\n")
+    (tmp_path / "a.json").write_text('{"1": {"class_type": "Acme", "inputs": {}}}')
+    done = run("run", "a.json", "--cpu")
+    assert done.stderr.splitlines() == [
+        '  File "custom_nodes/acme.py", line 5, in run',
+        "    return {}['key']",
+        "inglenook: Acme (node 1) failed: KeyError: 'key'",
+    ]
+    (tmp_path / "a.json").write_text('{"1": {"class_type": "Lost", "inputs": {}}}')
+    done = run("run", "a.json", "--cpu")
+    assert done.stderr.splitlines() == [
+        "inglenook: the workflow was refused: Node 'Lost' not found. The node pack that provides it may not be "
+        "installed.: Node ID '#1'",
+        "  pack broken: ModuleNotFoundError: No module named 'acme_no_such'",
+    ]
+    log = (tmp_path / "user" / "inglenook" / "logs" / "inglenook.log").read_text()
+    assert "node 1 (Acme) failed: KeyError: 'key'" in log
+    assert "What it needs can be installed with: inglenook packs install " in log
+
+
 def test_an_input_that_the_workflow_leaves_out_can_be_set(run: Run, workflow: Path, server: RunningServer) -> None:
     workflow.write_text(workflow.read_text().replace('"width": 64, ', ""))
     done = run("run", str(workflow), "--url", server.url, "-o", "out", "--set", "1.width=16")

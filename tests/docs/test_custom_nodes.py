@@ -1,4 +1,4 @@
-"""The nodes that docs/custom-nodes.md shows are packs that a server loads and runs."""
+"""The nodes that docs/custom-nodes.md shows are packs that a server loads and runs; its translation shows the same."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from PIL import Image
 
 from tests.api.live import LiveServer, picture_graph
 
-PAGE = (Path(__file__).parents[2] / "docs" / "custom-nodes.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "custom-nodes.md").read_text()
 V1, V3 = (
     next(block for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if mark in block)
     for mark in ("NODE_CLASS_MAPPINGS =", "comfy_entrypoint")
@@ -32,3 +33,9 @@ def test_a_node_of_the_page_brightens_a_picture(code: str, tmp_path: Path) -> No
             assert picture.getpixel((0, 0)) == (128, 128, 128)
     finally:
         server.stop()
+
+
+def test_the_chinese_page_shows_the_same_code() -> None:
+    pages = PAGE, (DOCS / "zh" / "custom-nodes.md").read_text()
+    english, chinese = (re.findall(r"```python\n(.*?)```", page, re.DOTALL) for page in pages)
+    assert english == chinese

@@ -17,6 +17,7 @@ from tests.cli.conftest import GRAPH, RunningServer
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", "README.zh-CN.md", "docs/getting-started.md", "docs/zh/user-guide.md"]
+PACK_PAGES = ["docs/custom-nodes.md", "docs/zh/custom-nodes.md"]
 WORKFLOW: dict[str, Any] = {
     **GRAPH,
     "6": {"class_type": "CLIPTextEncode", "inputs": {"text": ""}},
@@ -25,11 +26,11 @@ WORKFLOW: dict[str, Any] = {
 }
 
 
-def blocks(language: str) -> list[Any]:
+def blocks(language: str, pages: list[str] = PAGES) -> list[Any]:
     """Code blocks of a language, each with a name to tell it by."""
     return [
         pytest.param(block, id=f"{page}-{number}")
-        for page in PAGES
+        for page in pages
         for number, block in enumerate(re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(), re.DOTALL))
     ]
 
@@ -63,7 +64,7 @@ def test_python_examples_make_files(
             picture.load()
 
 
-@pytest.mark.parametrize("example", blocks("bash"))
+@pytest.mark.parametrize("example", blocks("bash", [*PAGES, *PACK_PAGES]))
 def test_shown_commands_and_options_exist(example: str) -> None:
     commands: Any = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
@@ -75,7 +76,7 @@ def test_shown_commands_and_options_exist(example: str) -> None:
             assert set(re.findall(r" (-{1,2}[a-z][\w-]*)", rest)) <= known
 
 
-@pytest.mark.parametrize("page", [*PAGES, "docs/architecture.md", "docs/settings.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("page", [*PAGES, *PACK_PAGES, "docs/architecture.md", "docs/settings.md", "CHANGELOG.md"])
 def test_links_inside_the_repository_lead_somewhere(page: str) -> None:
     here = ROOT / page
     targets = re.findall(r"\]\(([^)#:]+)\)", here.read_text())

@@ -100,3 +100,9 @@ def test_a_text_too_short_for_a_secret_stays() -> None:
     toys.add("Fail", fail, required={"text": "STRING"}, output_node=True)
     end = toys.run({"1": node("Fail", text="cat")}, extra_data={"api_key": "cat", "api_key_comfy_org": 5}).end
     assert end.message == "no cat\n"
+
+
+def test_the_line_that_cannot_be_parsed_is_shown() -> None:
+    with pytest.raises(SyntaxError) as raised:
+        compile("x = 1\nif x\n", "/srv/custom_nodes/acme/lib.py", "exec")
+    assert exception_traceback(raised.value)[-1] == '  File "custom_nodes/acme/lib.py", line 2\n    if x\n'

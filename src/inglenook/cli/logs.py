@@ -13,13 +13,20 @@ _FILE_BYTES = 10 << 20
 _FILES_KEPT = 5
 
 
-def configure_logs(level: str, *, folder: Path | None = None, console_level: str | None = None) -> None:
+def configure_logs(
+    level: str, *, folder: Path | None = None, console_level: str | None = None, quiet: str | None = None
+) -> None:
     """Send records of `level` and above to the console, at `console_level` if given, and to `folder/inglenook.log`.
+
+    quiet: a logger whose records, and those of the loggers below it, go to the file alone.
 
     The file is opened with the first record, so a server that cannot start leaves none.
     """
     console = _console_handler()
     console.setLevel((console_level or level).upper())
+    if quiet is not None:
+        within = logging.Filter(quiet)
+        console.addFilter(lambda record: not within.filter(record))
     handlers = [console]
     if folder is not None:
         file = _LogFile(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -14,10 +15,11 @@ from inglenook.cli.options import make_settings
 from inglenook.cli.pack_process import Checked, check_pack
 from inglenook.errors import SettingsError
 from inglenook.media.folders import Folders
-from inglenook.packs.discovery import Pack, find_packs
+from inglenook.packs.discovery import Pack, find_packs, folders_without_module
 from inglenook.packs.report import PackReport
 from inglenook.packs.requirements import Requirements, State, constraints, kept_versions, requirements_of, to_install
 
+_MISSING = "missing requirements"
 _ESCAPED = {code: f"\\x{code:02x}" for code in (*range(32), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 
 
@@ -29,6 +31,8 @@ def list_packs(base_directory: Path | None, *, quick: bool, timeout_s: float) ->
     packs = find_packs(folders)
     if not packs:
         _say(f"there are no node packs in {', '.join(map(str, folders))}")
+    for folder in folders_without_module(folders):
+        _say(f"{folder.name} is no pack: it has no __init__.py", err=True)
     width = max((len(pack.name) for pack in packs), default=0)
     for pack in packs:
         parts = [] if quick else [_outcome(check_pack(pack, settings.base_directory, timeout_s).report)]
@@ -79,6 +83,8 @@ def install(path: Path, *, yes: bool) -> None:
 def _pack_at(path: Path) -> Pack:
     """Raises SettingsError for what is no pack."""
     absolute = path.expanduser().absolute()
+    if absolute.name == "__init__.py":
+        absolute = absolute.parent
     if absolute.is_dir() and not (absolute / "__init__.py").is_file():
         raise SettingsError(f"{path} is no node pack: it has no __init__.py")
     if not absolute.is_dir() and (absolute.suffix != ".py" or not absolute.is_file()):
@@ -102,7 +108,7 @@ def _needs(pack: Pack) -> list[str]:
         needed = requirements_of(pack.path)
     except SettingsError as error:
         return [f"requirements cannot be read: {error}"]
-    said = [f"missing requirements: {', '.join(needed.missing)}"] if needed.missing else []
+    said = [f"{_MISSING}: {', '.join(needed.missing)}"] if needed.missing else []
     return [*said, _kept(needed)] if needed.having(State.KEPT) else said
 
 
@@ -116,9 +122,11 @@ def _tell_failure(pack: Pack, checked: Checked) -> None:
     if output:
         _say(f"{pack.name} printed:\n{output}", err=True)
     if checked.report.traceback:
-        _say("".join(checked.report.traceback).rstrip(), err=True)
+        _say("Traceback (most recent call last):\n" + "".join(checked.report.traceback).rstrip(), err=True)
     for line in _needs(pack):
         _say(line, err=True)
+        if line.startswith(_MISSING):
+            _say(f"get them with: inglenook packs install {shlex.quote(str(pack.path))}", err=True)
     _say(f"inglenook: {pack.name} cannot be imported: {checked.report.error}", err=True)
 
 

@@ -23,6 +23,7 @@ from inglenook.engine.schema import NodeSchema
 from inglenook.errors import SettingsError, WorkflowError
 from inglenook.settings import Settings
 
+_PACKS = "custom_nodes/"
 OWN_ADDRESS = {"host": "127.0.0.1", "port": 0}
 
 
@@ -44,7 +45,9 @@ def run_workflow(
         asyncio.run(_run_there(graph, assignments, url, api_key, output or Path()))
         return
     settings = make_settings({**options, **OWN_ADDRESS})
-    configure_logs(settings.log_level, folder=settings.data_folder / "logs", console_level="warning")
+    configure_logs(
+        settings.log_level, folder=settings.data_folder / "logs", console_level="warning", quiet="inglenook.device"
+    )
     asyncio.run(_run_here(graph, assignments, settings, output))
 
 
@@ -115,8 +118,9 @@ async def run_with_progress(client: AsyncClient, graph: Mapping[str, Any]) -> Ou
     except PromptRejected as error:
         raise WorkflowError(_refusal(graph, error)) from error
     except JobFailed as error:
-        reason = error.exception_message.strip() or error.exception_type
-        raise WorkflowError(f"{_named(graph, error.node_id)} failed: {reason}") from error
+        if any(_PACKS in line for line in error.traceback):  # whoever writes a node wants to know where
+            typer.echo("".join(error.traceback).rstrip(), err=True)
+        raise WorkflowError(f"{_named(graph, error.node_id)} failed: {_reason(error)}") from error
     except asyncio.CancelledError:
         with contextlib.suppress(ClientError):
             await client.cancel(prompt_id)
@@ -127,12 +131,22 @@ def _named(graph: Mapping[str, Any], node_id: str) -> str:
     return f"{title(graph, node_id)} (node {node_id})" if node_id else "the workflow"
 
 
+def _reason(error: JobFailed) -> str:
+    """Why a node failed; the exceptions of inglenook say enough without their names."""
+    message = error.exception_message.strip()
+    if not message or error.exception_type.startswith("inglenook.") or not error.exception_type:
+        return message or error.exception_type
+    return f"{error.exception_type}: {message}"
+
+
 def _refusal(graph: Mapping[str, Any], error: PromptRejected) -> str:
     faults = [
         f"  {_named(graph, node_id)}: {reason.get('message')}: {reason.get('details')}"
         for node_id, entry in error.node_errors.items()
         for reason in entry.get("errors", [])
     ]
+    packs = error.extra_info.get("packs") or {}
+    faults += [f"  pack {name}: {why}" for name, why in packs.items()]
     return "\n".join([f"the workflow was refused: {error.message}", *faults])
 
 

@@ -490,9 +490,6 @@ class Execution:
 
     def _failed(self, error: BaseException) -> Failed:
         node_id, class_type = self._stopped_at()
-        logger.info(
-            "node %s (%s) failed: %s", node_id, class_type, exception_name(error), extra={"job": self.job.job_id}
-        )
         failed = Failed(
             node_id=node_id,
             class_type=class_type,
@@ -506,6 +503,7 @@ class Execution:
             meta=self.meta,
             time_ms=now_ms(),
         )
+        self._log(failed)
         if is_out_of_memory(error):
             self._drop_values()
             forget(error)
@@ -525,6 +523,18 @@ class Execution:
         self.provided.clear()
         self.caches.clear()
         self.demand.drop_results()
+
+    def _log(self, failed: Failed) -> None:
+        """Tell who looks after the server, and who wrote the node, what clients are told."""
+        logger.error(
+            "node %s (%s) failed: %s: %s\n%s",
+            failed.node_id,
+            failed.class_type,
+            failed.exception_type,
+            failed.message.strip(),
+            "".join(failed.traceback).rstrip(),
+            extra={"job": self.job.job_id},
+        )
 
     def _stopped_at(self) -> tuple[str, str]:
         """The submitted node at which the run stopped, and its class."""

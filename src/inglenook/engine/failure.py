@@ -71,12 +71,21 @@ def exception_traceback(error: BaseException, secrets: Sequence[str] = ()) -> li
     frames = frames[start:]
     if len(frames) > _FRAME_LIMIT:
         frames = frames[: _FRAME_LIMIT // 2] + frames[-_FRAME_LIMIT // 2 :]
-    return [well_formed(redact(_line(frame), secrets)) for frame in frames]
+    lines = [*map(_line, frames), *_syntax_error_lines(error)]
+    return [well_formed(redact(line, secrets)) for line in lines]
 
 
 def _line(frame: traceback.FrameSummary) -> str:
     text = f'  File "{cut_path(frame.filename)}", line {frame.lineno}, in {frame.name}\n'
     return f"{text}    {frame.line}\n" if frame.line else text
+
+
+def _syntax_error_lines(error: BaseException) -> list[str]:
+    """Where a file that cannot be parsed is wrong: it has no frame of its own."""
+    if not isinstance(error, SyntaxError) or error.filename is None:
+        return []
+    code = f"    {error.text.strip()}\n" if error.text else ""
+    return [f'  File "{cut_path(error.filename)}", line {error.lineno}\n{code}']
 
 
 def cut_path(filename: str) -> str:

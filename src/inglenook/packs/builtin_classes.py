@@ -102,12 +102,29 @@ _PARAMETERS: Mapping[str, tuple[str, ...]] = {
 _CHANGES_WITH_FILE = frozenset({"LoadImage", "LoadImageMask", "LoadLatent"})
 """Classes whose IS_CHANGED packs may call or inherit. Others have one of ours, for the cache, which nobody expects."""
 
+LACKING_NODES = (
+    "CLIPLoader", "CLIPVisionEncode", "CLIPVisionLoader", "CheckpointLoader", "ConditioningAverage",
+    "ConditioningSetArea", "ConditioningSetAreaPercentage", "ConditioningSetAreaStrength", "ConditioningSetMask",
+    "ConditioningSetTimestepRange", "ConditioningZeroOut", "ControlNetApply", "ControlNetApplyAdvanced",
+    "ControlNetLoader", "DiffControlNetLoader", "DiffusersLoader", "DualCLIPLoader", "GLIGENLoader",
+    "GLIGENTextBoxApply", "InpaintModelConditioning", "LatentBlend", "LatentComposite", "LatentCrop", "LatentFlip",
+    "LatentFromBatch", "LatentRotate", "LoraLoader", "LoraLoaderModelOnly", "RepeatLatentBatch", "StyleModelApply",
+    "StyleModelLoader", "UNETLoader", "VAEDecodeTiled", "VAEEncodeTiled", "unCLIPCheckpointLoader",
+    "unCLIPConditioning",
+)  # fmt: skip
+"""Classes of ComfyUI's `nodes` that are not built in here: packs import them beside others."""
+
 _WRITTEN: Mapping[str, type] = {"SaveImage": SaveImage, "PreviewImage": PreviewImage}
 """Classes whose attributes packs set: their code is written by hand, the description alone comes from the documents."""
 
 
 def builtin_classes() -> dict[str, type]:
     """Class name -> V1 class of every built-in node, in the order of the documents."""
+    return dict(_classes())
+
+
+@cache
+def _classes() -> dict[str, type]:
     documents = builtin_interfaces()
     return {name: _class(NodeSchema.from_info(name, document)) for name, document in documents.items()}
 

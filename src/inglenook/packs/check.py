@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import faulthandler
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from inglenook.media.folders import Folders
+from inglenook.packs import importing
 from inglenook.packs.discovery import Pack
 from inglenook.packs.host import Host
 from inglenook.packs.importing import import_pack, prepare_process
@@ -32,7 +34,8 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--base-directory", type=Path)
     parser.add_argument("--report", type=Path)
     given = parser.parse_args(arguments)
-    faulthandler.enable()
+    logging.getLogger(importing.__name__).setLevel(logging.CRITICAL)  # what it tells is in the report
+    faulthandler.enable(all_threads=False)
     _write(check(given.pack.absolute(), Settings(base_directory=given.base_directory)), given.report)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # the pack may have put something else in its place

@@ -166,6 +166,26 @@ def no(*_: Any, **__: Any) -> bool:
     return False
 
 
+def device_supports_non_blocking(device: torch.device) -> bool:
+    """Whether copies to a device may go on beside other work."""
+    return is_device_cuda(device)
+
+
+def supports_dtype(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether models may be computed in a type on a device."""
+    if dtype == torch.float32:
+        return True
+    if dtype == torch.bfloat16:
+        return should_use_bf16(device)
+    return dtype == torch.float16 and not is_device_cpu(device)
+
+
+def supports_fp8_compute(device: torch.device | None = None) -> bool:
+    """Whether a device multiplies matrices of 8-bit floats."""
+    chosen = device or get_torch_device()
+    return is_device_cuda(chosen) and torch.cuda.get_device_capability(chosen) >= (8, 9)
+
+
 # Memory
 
 

@@ -51,8 +51,22 @@ def find_packs(folders: Iterable[Path]) -> list[Pack]:
     return list(packs.values())
 
 
+def folders_without_module(folders: Iterable[Path]) -> list[Path]:
+    """Folders beside the packs that hold Python files but no `__init__.py`: what was unpacked one level too deep."""
+    entries = [entry for folder in folders if folder.is_dir() for entry in sorted(folder.iterdir())]
+    return [
+        entry
+        for entry in entries
+        if entry.is_dir() and _may_be_pack(entry.name) and not _is_pack(entry) and any(entry.glob("**/*.py"))
+    ]
+
+
+def _may_be_pack(name: str) -> bool:
+    return not (name.startswith((".", "__")) or name.endswith(".disabled"))
+
+
 def _is_pack(entry: Path) -> bool:
-    if entry.name.startswith((".", "__")) or entry.name.endswith(".disabled"):
+    if not _may_be_pack(entry.name):
         return False
     try:
         return (entry / "__init__.py").is_file() if entry.is_dir() else entry.suffix == ".py"

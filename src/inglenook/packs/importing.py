@@ -10,8 +10,11 @@ import asyncio
 import importlib
 import importlib.util
 import inspect
+import itertools
 import logging
 import os
+import re
+import shlex
 import sys
 import time
 import types
@@ -24,7 +27,7 @@ from typing import Any
 from inglenook.engine.failure import exception_message, exception_name, exception_traceback
 from inglenook.engine.implementation import NodeImplementation
 from inglenook.engine.values import well_formed
-from inglenook.errors import NodeError
+from inglenook.errors import InglenookError, NodeError
 from inglenook.nodes.interfaces import builtin_interfaces
 from inglenook.packs import surface_finder
 from inglenook.packs.discovery import Pack
@@ -37,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 NAMESPACE = "custom_nodes"
 _ENTRY_POINT_LIMIT_S = 120.0
+_FILE_AT_END = re.compile(r" \([^()]*\)$")
+_FRAMES_BEFORE_PACK = ('  File "inglenook/packs/importing.py"', '  File "<frozen importlib')
 
 
 class UnusablePack(NodeError):
@@ -85,14 +90,15 @@ def import_pack(pack: Pack) -> ImportedPack:
         raise
     except BaseException as error:  # SystemExit too: a pack that wants to end the process is left out
         _forget(name)
-        text = exception_message(error).strip()
-        reason = f"{exception_name(error)}: {text}" if text else exception_name(error)
-        traceback = exception_traceback(error)
+        reason, traceback = _reason(error), _traceback(error)
         seconds = time.monotonic() - started
-        logger.error("pack %s cannot be imported: %s\n%s", pack.name, reason, "".join(traceback))
+        lines = [reason, *traceback, *_hints(error, pack)]
+        logger.error("pack %s cannot be imported: %s", pack.name, "\n".join(line.rstrip() for line in lines))
         return ImportedPack(PackReport(pack.name, _shown_path(pack), [], seconds, reason, traceback))
     seconds = time.monotonic() - started
-    logger.info("pack %s: %d node classes, imported in %.2f s", pack.name, len(implementations), seconds)
+    count = len(implementations)
+    classes = f"{count} node class{'' if count == 1 else 'es'}"
+    logger.info("pack %s: %s, imported in %.2f s", pack.name, classes, seconds)
     for warning in warnings:
         logger.warning("pack %s: %s", pack.name, warning)
     more_web = dict(_added_web_directories().items() - web_directories_before.items())
@@ -104,6 +110,33 @@ def import_pack(pack: Pack) -> ImportedPack:
 
 def _shown_path(pack: Pack) -> str:
     return well_formed(str(pack.path))
+
+
+def _reason(error: BaseException) -> str:
+    """An exception in a line; those of inglenook say enough without their names."""
+    text = exception_message(error).strip()
+    if text and isinstance(error, InglenookError):
+        return text
+    if isinstance(error, ImportError) and not isinstance(error, ModuleNotFoundError) and _is_of_surface(error):
+        text = _FILE_AT_END.sub("", text) + ": inglenook's has none (see docs/custom-nodes.md)"
+    return f"{exception_name(error)}: {text}" if text else exception_name(error)
+
+
+def _traceback(error: BaseException) -> list[str]:
+    """The frames from the pack's own code on."""
+    lines = exception_traceback(error)
+    return list(itertools.dropwhile(lambda line: line.startswith(_FRAMES_BEFORE_PACK), lines))
+
+
+def _is_of_surface(error: ImportError) -> bool:
+    return (error.name or "").split(".")[0] in surface_finder.NAMES
+
+
+def _hints(error: BaseException, pack: Pack) -> list[str]:
+    """What a user can do about it."""
+    if not isinstance(error, ModuleNotFoundError) or _is_of_surface(error):
+        return []
+    return [f"What it needs can be installed with: inglenook packs install {shlex.quote(str(pack.path))}"]
 
 
 def module_name(pack: Pack) -> str:
@@ -227,7 +260,7 @@ def _read_v3(entry: Callable[[], Any], name: str) -> tuple[dict[str, NodeImpleme
         try:
             implementation = v3_implementation(node_class, name)
         except Exception as error:
-            warnings.append(f"class {label} is left out: {exception_name(error)}: {exception_message(error).strip()}")
+            warnings.append(f"class {label} is left out: {_reason(error)}")
             continue
         class_type = implementation.schema.class_type
         _read_class(class_type, lambda: implementation, implementations, warnings)  # noqa: B023 - called at once
@@ -241,6 +274,8 @@ async def _extension_nodes(entry: Callable[[], Any]) -> list[Any]:
     extension = entry()
     if inspect.isawaitable(extension):
         extension = await extension
+    if not hasattr(extension, "get_node_list"):
+        raise UnusablePack(f"comfy_entrypoint returned {type(extension).__name__}, not a ComfyExtension")
     on_load = getattr(extension, "on_load", None)
     if on_load is not None:
         await on_load()
@@ -272,7 +307,7 @@ def _read_class(
     try:
         found[class_type] = make()
     except Exception as error:
-        warnings.append(f"class {class_type} is left out: {exception_name(error)}: {exception_message(error).strip()}")
+        warnings.append(f"class {class_type} is left out: {_reason(error)}")
 
 
 def _publish(classes: Mapping[str, Any], titles: Mapping[str, str]) -> None:

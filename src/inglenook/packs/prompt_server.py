@@ -60,6 +60,9 @@ class _FirstAccess:
 class PromptServer:
     """What packs find as `server.PromptServer.instance`."""
 
+    __module__ = "server"
+    """Packs ask in which file the class stands, to find the folder of ComfyUI: the base folder then."""
+
     instance = _FirstAccess()
     address: str = "127.0.0.1"
     port: int = 8188
@@ -72,7 +75,8 @@ class PromptServer:
         """Its own routes are served as they are."""
         self.prompt_queue = PromptQueue()
         self.on_prompt_handlers: list[OnPrompt] = []
-        self.supports: list[str] = []
+        self.supports = ["custom_nodes_from_web"]
+        """Scripts of packs are served from their own folders: packs that do not find this word copy theirs."""
         self.number = 0
         self._last_node_id: str | None = None
         self._last_prompt_id: str | None = None

@@ -57,6 +57,20 @@ def save_torch_file(sd: Mapping[str, Tensor], ckpt: str | Path, metadata: Mappin
     save_file({name: tensor.contiguous() for name, tensor in sd.items()}, ckpt, dict(metadata) if metadata else None)
 
 
+def convert_sd_to(state_dict: StateDict, dtype: torch.dtype) -> StateDict:
+    """Change the type of every tensor in place; returns the dict."""
+    for name, tensor in state_dict.items():
+        state_dict[name] = tensor.to(dtype)
+    return state_dict
+
+
+def safetensors_header(safetensors_path: str | Path, max_size: int = 100 << 20) -> bytes | None:
+    """The header of a safetensors file as JSON; None when it is longer than `max_size`."""
+    with Path(safetensors_path).open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        return None if length > max_size else file.read(length)
+
+
 def calculate_parameters(sd: Mapping[str, Tensor], prefix: str = "") -> int:
     """How many numbers the tensors under a prefix hold."""
     return sum(tensor.nelement() for name, tensor in sd.items() if name.startswith(prefix))

@@ -18,8 +18,8 @@ from typing import Any
 _SURFACE = Path(__file__).parent / "surface"
 NAMES = frozenset(
     path.stem for path in _SURFACE.iterdir() if path.stem != "__init__" and (path.suffix == ".py" or path.is_dir())
-) - {"__pycache__"} | {"comfy_extras"}
-"""Top-level names that belong to the surface; of comfy_extras nothing is there, and the error says so."""
+) - {"__pycache__"}
+"""Top-level names that belong to the surface."""
 
 
 def missing(module: str, live: Mapping[str, Callable[[], Any]] | None = None) -> Callable[[str], Any]:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from inglenook.models.tiles import in_tiles, starts
+from inglenook.nodes.compositing import composite as laid_over
 from inglenook.nodes.resampling import resize
 
 
@@ -31,6 +32,19 @@ def common_upscale(samples: Tensor, width: int, height: int, upscale_method: str
     return resized.reshape(batch, -1, channels, height, width).movedim(2, 1).reshape(
         batch, channels, *between, height, width
     )  # fmt: skip
+
+
+def composite(
+    destination: Tensor,
+    source: Tensor,
+    x: int,
+    y: int,
+    mask: Tensor | None = None,
+    multiplier: int = 8,
+    resize_source: bool = False,
+) -> Tensor:
+    """`source` laid over `destination` at (x, y), which are `multiplier` to a pixel of theirs; returns a new tensor."""
+    return laid_over(destination, source, x // multiplier, y // multiplier, mask, resize_source=resize_source)
 
 
 def repeat_to_batch_size(tensor: Tensor, batch_size: int, dim: int = 0) -> Tensor:

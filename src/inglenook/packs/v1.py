@@ -78,6 +78,9 @@ def v1_document(node_class: Any, class_type: str, display_name: str | None, pyth
 
     Raises BadNodeClass, or what INPUT_TYPES raises.
     """
+    if not hasattr(node_class, "INPUT_TYPES"):
+        kind = node_class.__name__ if isinstance(node_class, type) else type(node_class).__name__
+        raise BadNodeClass(f"{class_type} is mapped to {kind}, which has no INPUT_TYPES")
     declared = node_class.INPUT_TYPES()
     if not isinstance(declared, Mapping):
         raise BadNodeClass(f"INPUT_TYPES of {class_type} returns {type(declared).__name__}, not a dict")

@@ -76,7 +76,7 @@ def main(start_runtime: StartRuntime = _engine_runtime) -> None:
     started = time.monotonic()
     _die_with_parent()
     standard_streams = StandardStreams()
-    faulthandler.enable(standard_streams.error_copy)
+    faulthandler.enable(standard_streams.error_copy, all_threads=False)  # other threads' stacks would fill the log
     connection = socket.socket(fileno=int(sys.argv[1]))
     last_word = LastWord(int(sys.argv[2])) if len(sys.argv) > 2 else None
     try:

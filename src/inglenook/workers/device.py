@@ -26,6 +26,7 @@ from inglenook.engine.replacement import NodeReplacement
 from inglenook.packs.report import PackReport
 from inglenook.packs.route_names import discard_socket
 from inglenook.workers.last_word import LastWord
+from inglenook.workers.log_lines import LogLines
 from inglenook.workers.messages import (
     Answer,
     Ask,
@@ -250,10 +251,12 @@ class DeviceWorker:
 
     async def _read_log(self, reader: asyncio.StreamReader) -> None:
         log = logging.getLogger(f"inglenook.device.{self.name}")
+        lines = LogLines()
         while chunk := await reader.read(65536):
-            for line in chunk.decode("utf-8", "replace").splitlines():
-                if line.strip():
-                    log.info("%s", line.rstrip())
+            for level, text in lines.feed(chunk):
+                log.log(level, "%s", text)
+        for level, text in lines.end():
+            log.log(level, "%s", text)
 
     async def _watch_memory(self, limit: int) -> None:
         while True:

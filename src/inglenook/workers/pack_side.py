@@ -46,7 +46,10 @@ class PackSide:
         found = [] if folder is None else find_packs(folder.paths)
         if not self._settings.disable_all_custom_nodes:
             return found
-        return [pack for pack in found if pack.name in self._settings.whitelist_custom_nodes]
+        wanted = self._settings.whitelist_custom_nodes
+        for name in sorted({*wanted} - {pack.name for pack in found}):
+            logger.warning("the whitelist names the pack %s, which is not there", name)
+        return [pack for pack in found if pack.name in wanted]
 
     def import_all(self, skipped: Mapping[str, str]) -> list[ImportedPack]:
         """Import the packs, each announced to the parent first: if the process dies of one, it knows of which."""

@@ -25,6 +25,7 @@ from inglenook.nodes.interfaces import builtin_interfaces
 from inglenook.packs.v3 import caching
 from inglenook.settings import Settings
 from inglenook.workers.caches import make_cache
+from inglenook.workers.log_lines import send_records
 from inglenook.workers.messages import Ask, Configure, Device, Execute, Ready, Stats
 from inglenook.workers.outbox import Outbox
 from inglenook.workers.pack_side import PackSide
@@ -83,6 +84,7 @@ class EngineRuntime:
     def start(cls, configure: Configure, process: Process) -> EngineRuntime:
         """Set up the process for its settings and device."""
         settings = Settings.from_resolved(configure.settings)
+        send_records(settings.log_level)
         if settings.worker_threads is not None:
             torch.set_num_threads(settings.worker_threads)
         torch.set_grad_enabled(False)

@@ -31,13 +31,14 @@ class BadInputs(Good):
 class NoMethod(Good):
     FUNCTION = "walk"
 
-NODE_CLASS_MAPPINGS = {"HalfBadInputs": BadInputs, "HalfGood": Good, "HalfNoMethod": NoMethod}
+NODE_CLASS_MAPPINGS = {"HalfBadInputs": BadInputs, "HalfGood": Good, "HalfNoMethod": NoMethod, "HalfNothing": None}
 """,
     "switched-off.disabled/__init__.py": "raise RuntimeError('nobody imports this')\n",
     "too-deep.py": "import comfy.ldm.modules.attention_xyz\nNODE_CLASS_MAPPINGS = {}\n",
     "too-deep-names.py": "from nodes import UNETLoaderOfTomorrow\nNODE_CLASS_MAPPINGS = {}\n",
     "overrides.py": GOOD_CLASS + "NODE_CLASS_MAPPINGS = {'KSampler': Good, 'OverridesOwn': Good}\n",
     "not-a-pack.py": "ANSWER = 42\n",
+    "no-extension.py": "def comfy_entrypoint():\n    return None\n",
     "odd-error.py": "class Odd(Exception):\n    def __str__(self):\n        return 1 / 0\nraise Odd\n",
     "late/__init__.py": "import asyncio\nasync def comfy_entrypoint():\n    raise LookupError('no nodes today')\n",
 }

@@ -67,7 +67,12 @@ def test_names_and_texts_of_classes_are_shown(server):
         ("exits", "SystemExit: this pack wants another Python"),
         ("crashes", "a device process died while it imported this pack: killed by signal 11 (SIGSEGV)"),
         ("too-deep", "inglenook has no module 'comfy.ldm'"),
-        ("too-deep-names", "cannot import name 'UNETLoaderOfTomorrow' from 'nodes'"),
+        (
+            "too-deep-names",
+            "ImportError: cannot import name 'UNETLoaderOfTomorrow' from 'nodes': inglenook's has none "
+            "(see docs/custom-nodes.md)",
+        ),
+        ("no-extension", "comfy_entrypoint returned NoneType, not a ComfyExtension"),
         ("not-a-pack", "neither NODE_CLASS_MAPPINGS nor comfy_entrypoint"),
         ("odd-error", "Odd"),
         ("late", "LookupError: no nodes today"),
@@ -93,10 +98,11 @@ def test_the_process_after_a_crash_skips_the_pack_that_crashed_it(server):
 def test_good_classes_beside_broken_ones_are_used(server):
     told = summaries(server)["half-broken"]
     assert (told["error"], told["classes"]) == (None, 1)
-    bad_inputs, no_method = told["warnings"]
+    bad_inputs, no_method, nothing = told["warnings"]
     assert "HalfBadInputs" in bad_inputs
     assert "/nonexistent/styles.csv" in bad_inputs
     assert "HalfNoMethod" in no_method
+    assert nothing == "class HalfNothing is left out: HalfNothing is mapped to NoneType, which has no INPUT_TYPES"
     assert server.value({"1": node("HalfGood", text="good")}, "1") == "good!"
 
 
@@ -111,3 +117,22 @@ def test_a_built_in_class_is_not_replaced_by_a_pack(server):
 def test_a_node_of_a_pack_that_is_not_there_is_refused(server):
     body = server.refused({"1": node("NeedsALibrary"), "2": shown("1")})
     assert "NeedsALibrary" in str(body["error"])
+
+
+def test_the_log_tells_of_each_pack_as_severely_as_it_deserves(server):
+    log = (server.base / "server.log").read_text()
+    device = "inglenook.device.local"
+    assert re.search(rf"INFO:{device}:pack loop_math: 10 node classes, imported in [\d.]+ s\n", log)
+    assert f"ERROR:{device}:pack wrong-syntax cannot be imported: SyntaxError: " in log
+    assert re.search(
+        rf"ERROR:{device}:What it needs can be installed with: inglenook packs install .*/needs-a-library\n", log
+    )
+    assert "pack too-deep cannot be imported" in log
+    assert "packs install" not in log.split("pack too-deep cannot be imported")[1].split("pack ")[0]
+
+
+def test_a_refusal_of_an_unknown_class_says_which_packs_are_missing(server):
+    error = server.post("/prompt", json={"prompt": {"1": node("NobodyHasIt")}}).json()["error"]
+    assert error["details"] == "Node ID '#1'"
+    assert error["extra_info"]["packs"]["wrong-syntax"].startswith("SyntaxError: ")
+    assert "loop_math" not in error["extra_info"]["packs"]

@@ -12,6 +12,7 @@ from comfy_execution.graph import DependencyCycleError, ExecutionBlocker, NodeNo
 from comfy_execution.graph_utils import ExecutionBlocker as SameBlocker
 from comfy_execution.graph_utils import GraphBuilder, add_graph_prefix, is_link
 from comfy_execution.utils import get_executing_context
+from comfy_execution.validation import validate_node_input
 from inglenook.engine import blocker
 from inglenook.engine.context import NodeContext, running
 from inglenook.engine.events import NodeRef
@@ -194,3 +195,18 @@ def test_an_expansion_runs_in_the_engine():
     assert shown == [2, 4, 6]
     expanded = {event.node.node_id for event in events if hasattr(event, "node")} - {"1", "2", "3"}
     assert expanded == {"2.0.0.1", "2.1.0.1", "2.2.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("received", "wanted", "possible", "strictly"),
+    [
+        ("IMAGE", "IMAGE", True, True),
+        ("IMAGE", "MASK", False, False),
+        ("INT,FLOAT", "FLOAT", True, False),
+        ("FLOAT", "INT, FLOAT", True, True),
+        ("*", "IMAGE", True, True),
+    ],
+)
+def test_types_are_compared_as_the_server_does(received, wanted, possible, strictly):
+    assert validate_node_input(received, wanted) is possible
+    assert validate_node_input(received, wanted, strict=True) is strictly

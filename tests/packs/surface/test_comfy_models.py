@@ -176,8 +176,8 @@ def test_a_checkpoint_is_loaded_by_its_path(surface, demo, wanted):
     assert sd.load_checkpoint(ckpt_path=str(checkpoint_path()))[2].latent_channels == 4
     with pytest.raises(NodeError, match="'dtype' is not supported"):
         sd.load_checkpoint_guess_config(str(checkpoint_path()), model_options={"dtype": torch.float16})
-    with pytest.raises(AttributeError, match="load_lora_for_models"):
-        _ = sd.load_lora_for_models
+    with pytest.raises(NodeError, match=r"inglenook has no comfy\.sd\.load_lora_for_models"):
+        sd.load_lora_for_models(model, clip, {}, 1.0, 1.0)
 
 
 def test_weights_in_memory_become_handles(surface, demo, builtin):

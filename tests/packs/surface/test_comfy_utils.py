@@ -1,4 +1,5 @@
 import io
+import json
 import pickle
 import threading
 
@@ -176,3 +177,11 @@ def test_tiles_are_blended_to_the_whole(utils):
     assert sum(steps) == 2 * utils.get_tiled_scale_steps(24, 40, 16, 12, 4)
     with pytest.raises(ValueError, match="3 channels"):
         utils.tiled_scale(picture, twice, upscale_amount=2, out_channels=4)
+
+
+def test_weights_change_their_type_and_a_header_is_read_alone(utils, tmp_path):
+    path = tmp_path / "a.safetensors"
+    weights = utils.convert_sd_to({"a": torch.ones(2)}, torch.float16)
+    utils.save_torch_file(weights, path)
+    assert json.loads(utils.safetensors_header(str(path)))["a"]["dtype"] == "F16"
+    assert utils.safetensors_header(path, max_size=10) is None

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from inglenook.api.cache_headers import cache_control
 from inglenook.api.comfy.file_response import FileAnswer, answer_with_file
-from inglenook.api.deps import services
+from inglenook.api.deps import Services, services
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.pack_routes import AnsweredByPacks
 from inglenook.errors import UnsafePath
@@ -48,10 +48,10 @@ _OTHERS = {
 """Types of files that make up a page; a browser that may not guess (nosniff) needs them right."""
 
 
-def reports(request: Request) -> list[PackReport]:
+def reports(server: Services) -> list[PackReport]:
     """What became of each pack, by name; of one that several device processes have imported, the first report."""
     found: dict[str, PackReport] = {}
-    for worker in services(request).dispatcher.workers:
+    for worker in server.dispatcher.workers:
         for report in worker.packs:
             found.setdefault(report.name, report)
     return [found[name] for name in sorted(found)]
@@ -59,7 +59,7 @@ def reports(request: Request) -> list[PackReport]:
 
 def _web_folders(request: Request) -> dict[str, Path]:
     """Folders by the name in their address: that of the pack, then names that packs gave to further folders."""
-    usable = [report for report in reports(request) if report.error is None]
+    usable = [report for report in reports(services(request)) if report.error is None]
     found = {report.name: Path(report.web_directory) for report in usable if report.web_directory is not None}
     for report in usable:
         for name, folder in report.more_web_directories.items():

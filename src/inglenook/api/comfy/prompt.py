@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from inglenook.api.bodies import json_body
+from inglenook.api.comfy.extensions import reports
 from inglenook.api.deps import Services, services
 from inglenook.api.errors import ApiError, JSONResponse, as_response
 from inglenook.engine.graph import Graph, GraphError
@@ -94,7 +95,7 @@ async def submit(
     class_types = frozenset(node.class_type for node in graph.nodes.values())
     validation, ask_validators = await _validate(server, do, graph, _targets(body))
     if validation.error is not None:
-        raise PromptRefused(validation.error, validation.node_errors)
+        raise PromptRefused(_with_packs(server, validation.error), validation.node_errors)
     job, secrets = await do(_job, body, number, validation.graph, validation.outputs, idempotency_key)
     outcome = await server.dispatcher.submit(job, class_types, secrets, ask_validators=ask_validators)
     if isinstance(outcome, Conflict):
@@ -105,6 +106,19 @@ async def submit(
         server.dispatcher.also_tell(outcome.job.id, job.client_id)
         await server.sockets.repeat(outcome.job.id, job.client_id)
     return {"prompt_id": outcome.job.id, "number": outcome.job.number, "node_errors": validation.node_errors}
+
+
+def _with_packs(server: Services, error: dict[str, Any]) -> dict[str, Any]:
+    """The refusal of an unknown class, with the packs that it may be missing from: `extra_info.packs`, name -> why."""
+    if error["type"] != "missing_node_type":
+        return error
+    left_out = f"class {error['extra_info']['class_type']} is left out"
+    packs = {
+        report.name: report.error or next(warning for warning in report.warnings if warning.startswith(left_out))
+        for report in reports(server)
+        if report.error is not None or any(warning.startswith(left_out) for warning in report.warnings)
+    }
+    return {**error, "extra_info": {**error["extra_info"], "packs": packs}} if packs else error
 
 
 async def _validate(

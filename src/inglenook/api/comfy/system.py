@@ -14,7 +14,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from inglenook import __version__
+from inglenook import COMFYUI_VERSION, __version__
 from inglenook.api.comfy import extensions
 from inglenook.api.deps import Services, services
 from inglenook.api.errors import JSONResponse
@@ -22,9 +22,6 @@ from inglenook.packs.report import PackReport
 from inglenook.settings import Settings
 
 router = APIRouter(tags=["comfy"])
-
-COMFYUI_VERSION = "0.3.64"
-"""The release whose API this server speaks; clients compare it."""
 
 
 def features(settings: Settings) -> dict[str, Any]:
@@ -54,7 +51,7 @@ async def get_system_stats(request: Request) -> Response:
         "pytorch_version": versions.get("torch", _installed_torch()),
         "embedded_python": False,
         "argv": ["inglenook"],
-        "custom_nodes": [_summary(report) for report in extensions.reports(request)],
+        "custom_nodes": [_summary(report) for report in extensions.reports(server)],
     }
     return JSONResponse({"system": system, "devices": _devices(server, memory.total, memory.available)})
 

@@ -28,6 +28,32 @@ class LatentFormat:
     pixels: int = 8
     """Pixels of the picture per latent pixel, each way."""
 
+    # For node packs
+
+    @property
+    def latent_channels(self) -> int:
+        return self.channels
+
+    @property
+    def scale_factor(self) -> float:
+        return self.scale
+
+    @property
+    def latent_rgb_factors(self) -> list[list[float]]:
+        return [list(row) for row in self.rgb]
+
+    @property
+    def latent_rgb_factors_bias(self) -> list[float]:
+        return list(self.rgb_bias)
+
+    def process_in(self, latent: Tensor) -> Tensor:
+        """A latent as the network knows it."""
+        return latent * self.scale
+
+    def process_out(self, latent: Tensor) -> Tensor:
+        """A latent as nodes pass it around."""
+        return latent / self.scale
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DiffusionPart:

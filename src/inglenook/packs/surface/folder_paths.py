@@ -35,6 +35,7 @@ from inglenook.packs.folder_paths import (
     set_temp_directory,
     set_user_directory,
 )
+from inglenook.packs.folder_paths import cached_filename_list_ as get_filename_list_
 from inglenook.packs.model_folders import map_legacy
 from inglenook.packs.model_folders import table as folder_names_and_paths
 from inglenook.packs.surface_finder import missing
@@ -54,6 +55,7 @@ __all__ = [
     "get_annotated_filepath",
     "get_directory_by_type",
     "get_filename_list",
+    "get_filename_list_",
     "get_folder_paths",
     "get_full_path",
     "get_full_path_or_raise",

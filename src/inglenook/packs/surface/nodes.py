@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from inglenook.engine.context import check_interrupted as before_node_execution
-from inglenook.packs.builtin_classes import builtin_classes, display_names
+from inglenook.packs.builtin_classes import LACKING_NODES, builtin_classes, display_names
 from inglenook.packs.devices import interrupt_current_processing as interrupt_processing
 from inglenook.packs.sampling import common_ksampler
 from inglenook.packs.surface_finder import missing
+from inglenook.packs.unavailable import unavailable_node
 
 __all__ = [
     "EXTENSION_WEB_DIRS",
@@ -27,6 +28,7 @@ EXTENSION_WEB_DIRS: dict[str, str] = {}
 LOADED_MODULE_DIRS: dict[str, str] = {}
 """Pack -> its folder."""
 
+globals().update({name: unavailable_node(__name__, name) for name in LACKING_NODES})
 globals().update(NODE_CLASS_MAPPINGS)
 __all__ += [*NODE_CLASS_MAPPINGS]
 

@@ -14,6 +14,7 @@ from inglenook.packs.devices import (
     cast_to,
     cast_to_device,
     cleanup_models,
+    device_supports_non_blocking,
     dtype_size,
     free_memory,
     get_autocast_device,
@@ -36,6 +37,8 @@ from inglenook.packs.devices import (
     should_use_bf16,
     should_use_fp16,
     soft_empty_cache,
+    supports_dtype,
+    supports_fp8_compute,
     text_encoder_device,
     text_encoder_dtype,
     unet_dtype,
@@ -43,7 +46,9 @@ from inglenook.packs.devices import (
     vae_device,
     vae_dtype,
 )
+from inglenook.packs.devices import cleanup_models as cleanup_models_gc
 from inglenook.packs.devices import cpu_device as intermediate_device
+from inglenook.packs.devices import cpu_device as text_encoder_initial_device
 from inglenook.packs.devices import cpu_device as text_encoder_offload_device
 from inglenook.packs.devices import cpu_device as unet_inital_load_device
 from inglenook.packs.devices import cpu_device as unet_offload_device
@@ -51,8 +56,10 @@ from inglenook.packs.devices import cpu_device as vae_offload_device
 from inglenook.packs.devices import no as flash_attention_enabled
 from inglenook.packs.devices import no as force_channels_last
 from inglenook.packs.devices import no as is_amd
+from inglenook.packs.devices import no as is_ascend_npu
 from inglenook.packs.devices import no as is_directml_enabled
 from inglenook.packs.devices import no as is_intel_xpu
+from inglenook.packs.devices import no as is_mlu
 from inglenook.packs.devices import no as sage_attention_enabled
 from inglenook.packs.devices import no as xformers_enabled
 from inglenook.packs.devices import no as xformers_enabled_vae
@@ -71,6 +78,16 @@ __all__ = [
     "cast_to",
     "cast_to_device",
     "cleanup_models",
+    "cleanup_models_gc",
+    "device_supports_non_blocking",
+    "directml_enabled",
+    "is_ascend_npu",
+    "is_mlu",
+    "npu_available",
+    "supports_dtype",
+    "supports_fp8_compute",
+    "text_encoder_initial_device",
+    "xpu_available",
     "dtype_size",
     "flash_attention_enabled",
     "force_channels_last",
@@ -119,6 +136,7 @@ __all__ = [
 
 OOM_EXCEPTION = torch.OutOfMemoryError
 XFORMERS_IS_AVAILABLE = False
+directml_enabled = npu_available = xpu_available = False
 DISABLE_SMART_MEMORY = False
 
 __getattr__ = missing(

@@ -9,9 +9,11 @@ from inglenook.packs.progress import hook as _hook
 from inglenook.packs.progress import is_enabled as _is_enabled
 from inglenook.packs.state_dicts import (
     calculate_parameters,
+    convert_sd_to,
     copy_to_param,
     get_attr,
     load_torch_file,
+    safetensors_header,
     save_torch_file,
     set_attr,
     set_attr_param,
@@ -34,6 +36,7 @@ __all__ = [
     "bislerp",
     "calculate_parameters",
     "common_upscale",
+    "convert_sd_to",
     "copy_to_param",
     "get_attr",
     "get_tiled_scale_steps",
@@ -42,6 +45,7 @@ __all__ = [
     "repeat_to_batch_size",
     "reshape_mask",
     "resize_to_batch_size",
+    "safetensors_header",
     "save_torch_file",
     "set_attr",
     "set_attr_param",

@@ -1,0 +1,10 @@
+"""ComfyUI's `comfy.model_base`: the networks of model families. Names alone, see `inglenook.packs.unavailable`."""
+
+from __future__ import annotations
+
+from inglenook.packs.surface_finder import missing
+from inglenook.packs.unavailable import fill
+
+fill(__name__)
+
+__getattr__ = missing(__name__)
