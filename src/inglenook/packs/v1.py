@@ -113,7 +113,14 @@ def v1_document(node_class: Any, class_type: str, display_name: str | None, pyth
     ):
         if hasattr(node_class, attribute):
             document[key] = getattr(node_class, attribute)
-    document["engine"] = {
+    document["engine"] = _engine_facts(node_class, declared, outputs)
+    readable: dict[str, Any] = plain(document)
+    return readable
+
+
+def _engine_facts(node_class: Any, declared: Mapping[str, Any], outputs: Any) -> dict[str, Any]:
+    """The document's key `engine`: what the class's code says (see `engine.schema`)."""
+    return {
         "not_idempotent": bool(getattr(node_class, "NOT_IDEMPOTENT", False)),
         "takes_any_input": any(
             isinstance(section := declared.get(name), Mapping) and _NO_NAME in section for name in _SECTIONS[:2]
@@ -129,8 +136,6 @@ def v1_document(node_class: Any, class_type: str, display_name: str | None, pyth
         "has_any_output": _answers_every_index(outputs),
         **validator_facts(getattr(node_class, "VALIDATE_INPUTS", None)),
     }
-    readable: dict[str, Any] = plain(document)
-    return readable
 
 
 def _takes_any_keyword(function: Any) -> bool:

@@ -200,16 +200,7 @@ class DeviceWorker:
         pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(log, "rb", 0))
         try:
             await loop.create_connection(lambda: channel, sock=ours)
-            started = await asyncio.create_subprocess_exec(
-                *self._command,
-                *map(str, descriptors),
-                pass_fds=descriptors,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log_end,
-                stderr=asyncio.subprocess.STDOUT,
-                start_new_session=True,  # a Ctrl-C in the terminal is the server's to handle
-                env={**_ENVIRONMENT, **os.environ},
-            )
+            process = await self._start_process(descriptors, log_end)
         except BaseException:  # also when the worker is closed meanwhile: the process sees end of file and leaves
             channel.close()
             pipe.close()
@@ -222,7 +213,7 @@ class DeviceWorker:
             if page is not None:
                 os.close(page)
         self.state = WorkerState.STARTING
-        process = self._process = ProcessGroup(started)
+        self._process = process
         self.pid = process.pid
         self._killed = None
         self._has_been_ready = False
@@ -231,6 +222,19 @@ class DeviceWorker:
         channel.send(Configure(self._settings_json, self._device, self._skipped_packs))
         self._own(self._read_log(reader)).add_done_callback(lambda _: pipe.close())
         self._own(self._watch_end(process, channel))
+
+    async def _start_process(self, descriptors: tuple[int, ...], output: int) -> ProcessGroup:
+        process = await asyncio.create_subprocess_exec(
+            *self._command,
+            *map(str, descriptors),
+            pass_fds=descriptors,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,  # a Ctrl-C in the terminal is the server's to handle
+            env={**_ENVIRONMENT, **os.environ},
+        )
+        return ProcessGroup(process)
 
     async def _watch_end(self, process: ProcessGroup, channel: _Channel) -> None:
         """See to it that the end of a process is noticed although others hold its socket open."""

@@ -12,12 +12,13 @@ _totals = itertools.count(0, 1_000_000)
 
 
 def worker_memory(server):
-    """Megabytes of the device process, once it has stopped importing in the background."""
+    """Megabytes of the device process, once the libraries are there that it loads beside its first runs."""
     process = psutil.Process(server.get("/api/health").json()["workers"][0]["pid"])
-    before = -1
-    while before != (before := process.memory_info().rss >> 20):
-        time.sleep(0.5)
-    return before
+    last, now = 0, process.memory_info().rss >> 20
+    while now > last + 1:
+        time.sleep(0.7)
+        last, now = now, process.memory_info().rss >> 20
+    return now
 
 
 def loop(rounds):
