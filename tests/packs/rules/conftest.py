@@ -30,8 +30,14 @@ def servers(tmp_path_factory):
         yield server_of
 
 
-@pytest.fixture(params=MODES)
+@pytest.fixture(params=["classic", "lru", "none"])
 def server(request, servers):
+    return servers(request.param)
+
+
+@pytest.fixture(params=MODES)
+def any_cache(request, servers):
+    """For what caches are about."""
     return servers(request.param)
 
 
@@ -39,9 +45,3 @@ def server(request, servers):
 def classic(servers):
     """For what has nothing to do with caches, and takes long."""
     return servers("classic")
-
-
-@pytest.fixture(params=["classic", "lru", "none"])
-def frugal(request, servers):
-    """Those that keep a bounded number of results."""
-    return servers(request.param)

@@ -31,30 +31,30 @@ def test_a_loop_of_a_thousand_rounds(server):
     assert server.text({"5": node("RuleLoop", rounds=1000, total=total), "show": shown("5")}) == total + 500500
 
 
-def test_loops_leave_memory_flat(frugal):
+def test_loops_leave_memory_flat(server):
     for _ in range(3):
-        frugal.text(loop(1000))
-    before = worker_memory(frugal)
+        server.text(loop(1000))
+    before = worker_memory(server)
     for _ in range(8):
-        frugal.text(loop(1000))
-    assert worker_memory(frugal) - before < 30
+        server.text(loop(1000))
+    assert worker_memory(server) - before < 30
 
 
 @pytest.mark.parametrize("count", [1000])
-def test_a_thousand_different_prompts_leave_memory_flat(frugal, count):
+def test_a_thousand_different_prompts_leave_memory_flat(server, count):
     def submit(number):
         key = new_key()
-        return frugal.submit({"1": node("RuleBallast", megabytes=1, key=key), "show": node("RuleShow", value=["1", 0])})
+        return server.submit({"1": node("RuleBallast", megabytes=1, key=key), "show": node("RuleShow", value=["1", 0])})
 
     jobs = [submit(number) for number in range(200)]
-    frugal.wait(jobs[-1])
-    if frugal.keeps:  # an LRU cache of 500 fills first
+    server.wait(jobs[-1])
+    if server.keeps:  # an LRU cache of 500 fills first
         jobs = [submit(number) for number in range(400)]
-        frugal.wait(jobs[-1])
-    before = worker_memory(frugal)
+        server.wait(jobs[-1])
+    before = worker_memory(server)
     jobs = [submit(number) for number in range(count)]
-    frugal.wait(jobs[-1])
-    assert worker_memory(frugal) - before < 30
+    server.wait(jobs[-1])
+    assert worker_memory(server) - before < 30
 
 
 def test_when_memory_is_short_results_go_and_memory_stays_flat(tmp_path):
