@@ -52,7 +52,10 @@ class Exports:
 
 
 def read_exports(module: ModuleType, name: str) -> Exports:
-    """The classes that `module`, imported as `name`, exports. Raises UnusablePack, or what the pack's code raises."""
+    """The classes that `module` exports. Raises UnusablePack, or what the pack's code raises.
+
+    name: what clients are told of where they come from, `custom_nodes.<pack>`.
+    """
     mappings = getattr(module, "NODE_CLASS_MAPPINGS", None)
     if mappings is not None:
         if not isinstance(mappings, Mapping):

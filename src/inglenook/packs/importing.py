@@ -70,7 +70,7 @@ def import_pack(pack: Pack) -> ImportedPack:
     try:
         module = _load(pack, name)
         web = _web_directory(pack, module)
-        exports = read_exports(module, name)
+        exports = read_exports(module, f"{NAMESPACE}.{well_formed(pack.name)}")
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit too: a pack that wants to end the process is left out
@@ -104,8 +104,8 @@ def _shown_path(pack: Pack) -> str:
 
 
 def module_name(pack: Pack) -> str:
-    """The name under which a pack is imported."""
-    return f"{NAMESPACE}.{pack.name.replace('.', '_')}"
+    """The name under which a pack is imported; a dot would make it a module of another one."""
+    return f"{NAMESPACE}.{pack.name.replace('.', '_x_')}"
 
 
 def prepare_process(its_host: Host, folders: Iterable[Path]) -> None:
