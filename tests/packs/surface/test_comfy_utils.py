@@ -52,8 +52,11 @@ def test_a_thread_of_a_node_moves_the_bar(utils, node_run, events):
     assert told(events) == [("5", 1, 2)]
 
 
-def test_outside_a_run_nothing_happens(utils):
-    utils.ProgressBar(2).update(1)
+def test_outside_a_run_a_bar_counts_and_tells_nobody(utils):
+    bar = utils.ProgressBar(2)
+    bar.update(1)
+    bar.update(5)
+    assert (bar.current, bar.total) == (2, 2)
 
 
 def test_progress_stops_an_interrupted_run(utils):
