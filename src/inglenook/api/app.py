@@ -14,10 +14,19 @@ from inglenook.api.boundary import Boundary
 from inglenook.api.comfy import extensions, files, models, prompt, queue, system
 from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
+from inglenook.api.gateway import workflow_convert
 from inglenook.api.hot import HotRoutes
 from inglenook.api.pack_routes import PackRoutes
 
-_ROUTERS = (prompt.router, queue.router, system.router, files.router, models.router, extensions.router)
+_ROUTERS = (
+    prompt.router,
+    queue.router,
+    system.router,
+    files.router,
+    models.router,
+    extensions.router,
+    workflow_convert.router,
+)
 
 
 def create_app(services: Services) -> ASGIApp:

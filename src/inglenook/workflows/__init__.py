@@ -1,10 +1,19 @@
 """Workflows of any format become API-format graphs; pure functions over the node catalog."""
 
 from inglenook.workflows.convert import Converted, is_ui_format, to_graph
-from inglenook.workflows.documents import is_bare_graph, is_text_of_workflow, read_file, unwrap
+from inglenook.workflows.documents import (
+    as_utf8,
+    is_bare_graph,
+    is_text_of_workflow,
+    read_file,
+    unwrap,
+    without_constants,
+)
 from inglenook.workflows.errors import WorkflowFormatError
 from inglenook.workflows.missing import MissingClass, find_missing
 from inglenook.workflows.normalize import Normalized, needed_classes, normalize
+from inglenook.workflows.plain_prompt import fill_prompt
+from inglenook.workflows.repair import Repaired, apply_widget_values, repair, with_hints
 from inglenook.workflows.repairs import Repair
 
 __all__ = [
@@ -12,7 +21,11 @@ __all__ = [
     "MissingClass",
     "Normalized",
     "Repair",
+    "Repaired",
     "WorkflowFormatError",
+    "apply_widget_values",
+    "as_utf8",
+    "fill_prompt",
     "find_missing",
     "is_bare_graph",
     "is_text_of_workflow",
@@ -20,6 +33,9 @@ __all__ = [
     "needed_classes",
     "normalize",
     "read_file",
+    "repair",
     "to_graph",
     "unwrap",
+    "with_hints",
+    "without_constants",
 ]
