@@ -13,6 +13,7 @@ from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.questions import PackQuestions
 from inglenook.jobs import JobStore, sqlite_url
 from inglenook.media.folders import Folders
+from inglenook.media.users import Users
 from inglenook.settings import Settings
 from inglenook.workers.worker import WorkerState
 
@@ -52,7 +53,8 @@ async def idle_services(folder, worker=None, **settings):
         questions = PackQuestions(lambda: dispatcher.workers, catalogs)
         hub = SocketHub(dispatcher, store, {})
         await dispatcher.start()
-        yield Services(settings, store, folders, catalogs, dispatcher, questions, hub)
+        users = Users(folders.user, settings.data_folder)
+        yield Services(settings, store, folders, catalogs, dispatcher, questions, hub, users)
         await dispatcher.close(0)
 
 

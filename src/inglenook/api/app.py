@@ -10,13 +10,23 @@ from starlette.websockets import WebSocket
 from inglenook import __version__
 from inglenook.api import errors
 from inglenook.api.boundary import Boundary
-from inglenook.api.comfy import extensions, files, models, prompt, queue, system
+from inglenook.api.comfy import extensions, files, models, prompt, queue, system, userdata, users
 from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.hot import HotRoutes
+from inglenook.api.identity import Identity
 from inglenook.api.pack_routes import PackRoutes
 
-_ROUTERS = (prompt.router, queue.router, system.router, files.router, models.router, extensions.router)
+_ROUTERS = (
+    prompt.router,
+    queue.router,
+    system.router,
+    files.router,
+    models.router,
+    extensions.router,
+    users.router,
+    userdata.router,
+)
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -43,7 +53,7 @@ def create_app(services: Services) -> ASGIApp:
         {("GET", "/history/"): ("prompt_id", queue.get_history_entry)},
     )
     return Boundary(
-        hot,
+        Identity(hot, services.users, is_multi_user=settings.multi_user),
         max_body_bytes=settings.max_upload_bytes,
         cors_origin=settings.cors_origin,
         allowed_hosts=settings.allowed_hosts,
