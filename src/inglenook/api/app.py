@@ -10,7 +10,8 @@ from starlette.websockets import WebSocket
 from inglenook import __version__
 from inglenook.api import errors
 from inglenook.api.boundary import Boundary
-from inglenook.api.comfy import extensions, files, models, prompt, queue, system, userdata, users
+from inglenook.api.cache_headers import CacheHeaders
+from inglenook.api.comfy import extensions, features, files, internal, models, prompt, queue, system, userdata, users
 from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.hot import HotRoutes
@@ -24,6 +25,7 @@ _ROUTERS = (
     files.router,
     models.router,
     extensions.router,
+    features.router,
     users.router,
     userdata.router,
 )
@@ -53,7 +55,7 @@ def create_app(services: Services) -> ASGIApp:
         {("GET", "/history/"): ("prompt_id", queue.get_history_entry)},
     )
     return Boundary(
-        Identity(hot, services.users, is_multi_user=settings.multi_user),
+        CacheHeaders(Identity(hot, services.users, is_multi_user=settings.multi_user)),
         max_body_bytes=settings.max_upload_bytes,
         cors_origin=settings.cors_origin,
         allowed_hosts=settings.allowed_hosts,
@@ -75,6 +77,8 @@ def _add_routes(app: FastAPI) -> None:
     for router in (*_ROUTERS, sockets):
         app.include_router(router)
         app.include_router(router, prefix="/api", include_in_schema=False)
+
+    app.include_router(internal.router)
 
     @app.get("/", include_in_schema=False)
     async def root() -> Response:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import orjson
 
-from inglenook.api.comfy import system
+from inglenook.api.comfy.features import features
 from inglenook.api.comfy.sockets import SocketHub
 from inglenook.api.deps import Services
 from inglenook.dispatch.bus import Bus
@@ -62,7 +62,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         on_worker_ready=lambda worker: _learn(catalogs, folders, worker),
         discard_attempts=lambda job_ids: discard_files(settings.data_folder, job_ids),
     )
-    hub = SocketHub(dispatcher, store, system.features(settings))
+    hub = SocketHub(dispatcher, store, features(settings))
     bus.join(hub)
     stack.push_async_callback(dispatcher.close, settings.shutdown_grace_s)
     await dispatcher.recover(_class_types)
