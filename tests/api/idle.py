@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 
+from inglenook.api.access.keyring import KeyRing
 from inglenook.api.app import create_app
 from inglenook.api.comfy.sockets import SocketHub
 from inglenook.api.deps import Services
@@ -52,7 +53,7 @@ async def idle_services(folder, worker=None, **settings):
         questions = PackQuestions(lambda: dispatcher.workers, catalogs)
         hub = SocketHub(dispatcher, store, {})
         await dispatcher.start()
-        yield Services(settings, store, folders, catalogs, dispatcher, questions, hub)
+        yield Services(settings, store, folders, catalogs, dispatcher, questions, hub, KeyRing.of(settings))
         await dispatcher.close(0)
 
 

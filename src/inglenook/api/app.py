@@ -9,6 +9,9 @@ from starlette.websockets import WebSocket
 
 from inglenook import __version__
 from inglenook.api import errors
+from inglenook.api.access import routes as access_routes
+from inglenook.api.access.layer import Access
+from inglenook.api.access.sessions import Sessions
 from inglenook.api.boundary import Boundary
 from inglenook.api.comfy import extensions, files, models, prompt, queue, system
 from inglenook.api.deps import Services
@@ -16,7 +19,15 @@ from inglenook.api.deps import services as services_of
 from inglenook.api.hot import HotRoutes
 from inglenook.api.pack_routes import PackRoutes
 
-_ROUTERS = (prompt.router, queue.router, system.router, files.router, models.router, extensions.router)
+_ROUTERS = (
+    prompt.router,
+    queue.router,
+    system.router,
+    files.router,
+    models.router,
+    extensions.router,
+    access_routes.router,
+)
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -42,8 +53,17 @@ def create_app(services: Services) -> ASGIApp:
         },
         {("GET", "/history/"): ("prompt_id", queue.get_history_entry)},
     )
-    return Boundary(
+    access = Access(
         hot,
+        services.keys,
+        Sessions(settings.data_folder, services.keys),
+        is_insecure=settings.insecure,
+        allowed_hosts=settings.allowed_hosts,
+        cors_origin=settings.cors_origin,
+        max_json_depth=settings.max_json_depth,
+    )
+    return Boundary(
+        access,
         max_body_bytes=settings.max_upload_bytes,
         cors_origin=settings.cors_origin,
         allowed_hosts=settings.allowed_hosts,

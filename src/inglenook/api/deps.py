@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from inglenook.api.access.keyring import KeyRing
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.questions import PackQuestions
@@ -30,6 +31,7 @@ class Services:
     dispatcher: Dispatcher
     questions: PackQuestions
     sockets: SocketHub
+    keys: KeyRing
 
 
 def services(connection: HTTPConnection) -> Services:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import orjson
 
+from inglenook.api.access.keyring import KeyRing
+from inglenook.api.access.notices import tell_who_is_served
 from inglenook.api.comfy import system
 from inglenook.api.comfy.sockets import SocketHub
 from inglenook.api.deps import Services
@@ -30,7 +32,8 @@ from inglenook.workers.worker import Worker
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Open the store, start the workers; close all of it in the reverse order.
 
-    Raises DataFolderLocked when another server uses the data folder, JobStoreError when its database cannot be used.
+    Raises DataFolderLocked when another server uses the data folder, KeyFileError or JobStoreError when its keys or its
+    database cannot be used.
     """
     async with AsyncExitStack() as stack:
         yield await _build(settings, stack)
@@ -39,6 +42,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     settings.data_folder.mkdir(parents=True, exist_ok=True)
     stack.enter_context(DataFolderLock(settings.data_folder))
+    keys = await stack.enter_async_context(KeyRing.of(settings).watching())
+    tell_who_is_served(settings, keys)
     folders = Folders.from_settings(settings)
     await asyncio.to_thread(shutil.rmtree, settings.temp_folder, ignore_errors=True)
     folders.create()
@@ -68,14 +73,14 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     forget_all(settings.data_folder)
     await dispatcher.start()
     questions = PackQuestions(lambda: dispatcher.workers, catalogs)
-    return Services(settings, store, folders, catalogs, dispatcher, questions, hub)
+    return Services(settings, store, folders, catalogs, dispatcher, questions, hub, keys)
 
 
 def _local_worker(settings: Settings) -> DeviceWorker:
     limit = settings.worker_memory_limit_gb
     return DeviceWorker(
         "local",
-        settings.model_dump_json().encode(),
+        settings.for_workers(),
         device="cpu" if settings.cpu else "auto",
         interrupt_grace_s=settings.interrupt_grace_s,
         memory_limit_bytes=None if limit is None else round(limit * (1 << 30)),
