@@ -113,6 +113,10 @@ class Settings(BaseSettings):
     )
 
     cors_origin: str | None = Field(None, description="Value of Access-Control-Allow-Origin; no CORS without it.")
+    multi_user: bool = Field(False, description="Keep settings and files of several users apart, by `Comfy-User`.")
+    feature_flags: Names = Field(
+        (), description="Further flags for `/features`, as `name=value`, comma-separated: for the editor."
+    )
     allowed_hosts: Names = Field((), description="Further host names that requests may name, comma-separated.")
     api_key: Secrets = Field(
         (), description="Keys of which every caller must give one, comma-separated; `inglenook keys` makes better ones."

@@ -14,6 +14,7 @@ from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.questions import PackQuestions
 from inglenook.jobs import JobStore, sqlite_url
 from inglenook.media.folders import Folders
+from inglenook.media.users import Users
 from inglenook.settings import Settings
 from inglenook.workers.worker import WorkerState
 
@@ -53,7 +54,8 @@ async def idle_services(folder, worker=None, **settings):
         questions = PackQuestions(lambda: dispatcher.workers, catalogs)
         hub = SocketHub(dispatcher, store, {})
         await dispatcher.start()
-        yield Services(settings, store, folders, catalogs, dispatcher, questions, hub, KeyRing.of(settings))
+        users = Users(folders.user, settings.data_folder)
+        yield Services(settings, store, folders, catalogs, dispatcher, questions, hub, KeyRing.of(settings), users)
         await dispatcher.close(0)
 
 

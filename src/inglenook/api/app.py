@@ -14,10 +14,11 @@ from inglenook.api.access import routes as access_routes
 from inglenook.api.access.layer import Access
 from inglenook.api.access.sessions import Sessions
 from inglenook.api.boundary import Boundary
-from inglenook.api.comfy import extensions, files, models, prompt, queue, system
+from inglenook.api.comfy import extensions, files, models, prompt, queue, system, userdata, users
 from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.hot import HotRoutes
+from inglenook.api.identity import Identity
 from inglenook.api.pack_routes import PackRoutes
 
 _ROUTERS = (
@@ -28,6 +29,8 @@ _ROUTERS = (
     models.router,
     extensions.router,
     access_routes.router,
+    users.router,
+    userdata.router,
 )
 
 
@@ -55,7 +58,7 @@ def create_app(services: Services) -> ASGIApp:
         {("GET", "/history/"): ("prompt_id", queue.get_history_entry)},
     )
     access = Access(
-        hot,
+        Identity(hot, services.users, is_multi_user=settings.multi_user),
         services.keys,
         Sessions(settings.data_folder, services.keys),
         is_insecure=settings.insecure,

@@ -14,6 +14,7 @@ from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.questions import PackQuestions
 from inglenook.jobs import JobStore
 from inglenook.media.folders import Folders
+from inglenook.media.users import Users
 from inglenook.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Services:
     questions: PackQuestions
     sockets: SocketHub
     keys: KeyRing
+    users: Users
 
 
 def services(connection: HTTPConnection) -> Services:
@@ -45,6 +47,10 @@ def settings(connection: HTTPConnection) -> Settings:
 
 def folders(connection: HTTPConnection) -> Folders:
     return services(connection).folders
+
+
+def users(connection: HTTPConnection) -> Users:
+    return services(connection).users
 
 
 CurrentServices = Annotated[Services, Depends(services)]

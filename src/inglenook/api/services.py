@@ -23,6 +23,7 @@ from inglenook.jobs import DataFolderLock, Job, JobStore, sqlite_url
 from inglenook.media import writing
 from inglenook.media.attempts import discard_files, forget_all
 from inglenook.media.folders import Folders
+from inglenook.media.users import Users
 from inglenook.settings import Settings
 from inglenook.workers.device import DeviceWorker
 from inglenook.workers.worker import Worker
@@ -73,7 +74,8 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     forget_all(settings.data_folder)
     await dispatcher.start()
     questions = PackQuestions(lambda: dispatcher.workers, catalogs)
-    return Services(settings, store, folders, catalogs, dispatcher, questions, hub, keys)
+    users = Users(folders.user, settings.data_folder)
+    return Services(settings, store, folders, catalogs, dispatcher, questions, hub, keys, users)
 
 
 def _local_worker(settings: Settings) -> DeviceWorker:
