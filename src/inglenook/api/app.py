@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from starlette.responses import Response
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
@@ -49,6 +50,11 @@ def create_app(services: Services) -> ASGIApp:
         allowed_hosts=settings.allowed_hosts,
         listens_on=settings.host,
     )
+
+
+def route_table() -> list[APIRoute]:
+    """Return every route, by its bare path."""
+    return [route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 
 
 def _add_routes(app: FastAPI) -> None:
