@@ -11,13 +11,22 @@ from starlette.websockets import WebSocket
 from inglenook import __version__
 from inglenook.api import errors
 from inglenook.api.boundary import Boundary
-from inglenook.api.comfy import extensions, files, models, prompt, queue, system
+from inglenook.api.comfy import extensions, files, history, jobs, models, prompt, queue, system
 from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.hot import HotRoutes
 from inglenook.api.pack_routes import PackRoutes
 
-_ROUTERS = (prompt.router, queue.router, system.router, files.router, models.router, extensions.router)
+_ROUTERS = (
+    prompt.router,
+    queue.router,
+    history.router,
+    jobs.router,
+    system.router,
+    files.router,
+    models.router,
+    extensions.router,
+)
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -37,11 +46,17 @@ def create_app(services: Services) -> ASGIApp:
             ("POST", "/prompt"): prompt.post_prompt,
             ("GET", "/prompt"): prompt.get_prompt,
             ("GET", "/queue"): queue.get_queue,
+            ("GET", "/history"): history.get_history,
+            ("GET", "/jobs"): jobs.get_jobs,
             ("GET", "/system_stats"): system.get_system_stats,
             ("GET", "/object_info"): system.get_object_info,
             ("GET", "/view"): files.get_view,
         },
-        {("GET", "/history/"): ("prompt_id", queue.get_history_entry)},
+        {
+            ("GET", "/history/"): ("prompt_id", history.get_history_entry),
+            ("GET", "/prompt/"): ("prompt_id", jobs.get_prompt_state),
+            ("GET", "/jobs/"): ("job_id", jobs.get_job),
+        },
     )
     return Boundary(
         hot,

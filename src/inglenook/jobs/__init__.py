@@ -1,5 +1,6 @@
 """The durable job store: accepts, hands out and finishes jobs, and remembers them."""
 
+from inglenook.jobs.codec import from_json, to_json
 from inglenook.jobs.database import sqlite_url
 from inglenook.jobs.errors import (
     DataFolderLocked,
@@ -28,6 +29,7 @@ from inglenook.jobs.job import (
     State,
 )
 from inglenook.jobs.lock import DataFolderLock
+from inglenook.jobs.rows import extra_json
 from inglenook.jobs.store import JobStore, now_ms
 
 __all__ = [
@@ -55,6 +57,9 @@ __all__ = [
     "Listing",
     "Page",
     "State",
+    "extra_json",
+    "from_json",
     "now_ms",
     "sqlite_url",
+    "to_json",
 ]

@@ -35,11 +35,6 @@ def from_json(document: bytes) -> Any:
     return json.loads(document) if document[:1] == _BY_STANDARD_LIBRARY else orjson.loads(document)
 
 
-def plain(document: bytes) -> bytes:
-    """What `to_json` made, without its mark."""
-    return document.lstrip(_BY_STANDARD_LIBRARY)
-
-
 def pack(document: bytes) -> bytes:
     """A JSON document as it is stored: compressed when it is large and that makes it smaller."""
     if len(document) <= COMPRESS_ABOVE_BYTES:

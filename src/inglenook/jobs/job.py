@@ -6,9 +6,13 @@ A job is accepted once (`queued`), run by one worker at a time (`running`) and e
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Generic, Literal, NewType, TypeVar
+
+from inglenook.jobs.codec import from_json
+
+_SMALL_BYTES = 4096
 
 JobId = NewType("JobId", str)
 
@@ -66,6 +70,20 @@ class Job:
     """How often its worker died while a node of this job ran."""
     extra_json: bytes = field(default=b"", compare=False, repr=False)
     """JSON of `extra_data` where somebody has it already, else empty."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of what was submitted."""
+        return len(self.graph) + len(self.extra_json)
+
+    def all_extra_data(self) -> dict[str, Any]:
+        """The extra data, also of a job that is `slim`."""
+        extra_data: dict[str, Any] = self.extra_data or (from_json(self.extra_json) if self.extra_json else {})
+        return extra_data
+
+    def slim(self) -> Job:
+        """The same job without its extra data, where they are large: parsed, they take several times their JSON."""
+        return self if len(self.extra_json) <= _SMALL_BYTES else replace(self, extra_data={})
 
 
 @dataclass(frozen=True, slots=True)
