@@ -540,7 +540,8 @@ class Dispatcher(WorkerListener):
         """Remove pending jobs (all when None) of a user; return the ids that were pending."""
         if job_ids is None or user is not None:
             wanted = None if job_ids is None else frozenset(job_ids)
-            chosen = [run.job.id for run in self.waiting(user) if wanted is None or run.job.id in wanted]
+            mine: list[str] = [run.job.id for run in self.waiting(user)]
+            chosen = mine if wanted is None else [job_id for job_id in mine if job_id in wanted]
         else:
             chosen = list(dict.fromkeys(job_ids))
         runs = [run for job_id in chosen if (run := self._waiting.remove(job_id)) is not None]

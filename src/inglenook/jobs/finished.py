@@ -37,7 +37,8 @@ _runs: Select[Any] = (
     .join(job_body, job_body.c.sequence == jobs.c.sequence)
     .join(job_result, job_result.c.sequence == jobs.c.sequence)
 )
-_runs_by_sequence = _runs.where(jobs.c.sequence.in_(bindparam("sequences", expanding=True)), *_is_finished)
+_runs_by_sequence = _runs.where(jobs.c.sequence.in_(bindparam("sequences", expanding=True)))
+"""Nothing else is asked of them, or SQLite would go through the index of all that has ended."""
 _run = _runs.where(jobs.c.id == bindparam("job_id"), *_is_finished)
 _run_of_user = _run.where(jobs.c.user_id == bindparam("user"))
 
@@ -108,15 +109,10 @@ def runs(
 
 
 def _encoded(connection: Connection, row: Row[Any], show: ShowResult) -> EncodedRun:
-    shown = row.shown
+    _sequence, job_id, number, number_is_int, graph, extra_data, targets, shown = row
     if shown is None:  # of an older version
-        entry = history_entry(connection, row.id)
-        shown = b"{}" if entry is None else show(row.id, entry.result)
+        entry = history_entry(connection, job_id)
+        shown = b"{}" if entry is None else show(job_id, entry.result)
     return EncodedRun(
-        id=row.id,
-        number=int(row.number) if row.number_is_int else row.number,
-        graph=unpack(row.graph),
-        extra_data=unpack(row.extra_data),
-        targets=unpack(row.targets),
-        shown=unpack(shown),
+        job_id, int(number) if number_is_int else number, *map(unpack, (graph, extra_data, targets, shown))
     )
