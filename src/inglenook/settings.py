@@ -97,6 +97,9 @@ class Settings(BaseSettings):
     shutdown_grace_s: float = Field(30.0, ge=0, description="How long a running job may take to end at SIGTERM.")
 
     queue_limit: int = Field(10_000, ge=1, description="Pending jobs; beyond it submissions get 429.")
+    queue_limit_mb: float = Field(
+        1024.0, gt=0, description="Pending jobs in MB of their JSON; beyond it submissions get 429."
+    )
     history_limit: int = Field(10_000, ge=0, description="Finished jobs kept.")
     history_days: float | None = Field(None, gt=0, description="Finished jobs older than this are removed.")
     max_upload_size_mb: float = Field(100.0, gt=0, description="Largest request body, MB.")
@@ -112,6 +115,7 @@ class Settings(BaseSettings):
         300.0, gt=0, description="A node pack that takes longer to import is left out, the process replaced."
     )
 
+    multi_user: bool = Field(False, description="Tell users apart by the Comfy-User header.")
     cors_origin: str | None = Field(None, description="Value of Access-Control-Allow-Origin; no CORS without it.")
     multi_user: bool = Field(False, description="Keep settings and files of several users apart, by `Comfy-User`.")
     feature_flags: Names = Field(

@@ -14,7 +14,7 @@ from inglenook.api.access import routes as access_routes
 from inglenook.api.access.layer import Access
 from inglenook.api.access.sessions import Sessions
 from inglenook.api.boundary import Boundary
-from inglenook.api.comfy import extensions, files, models, prompt, queue, system, userdata, users
+from inglenook.api.comfy import extensions, files, history, jobs, models, prompt, queue, system, userdata, users
 from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.hot import HotRoutes
@@ -24,6 +24,8 @@ from inglenook.api.pack_routes import PackRoutes
 _ROUTERS = (
     prompt.router,
     queue.router,
+    history.router,
+    jobs.router,
     system.router,
     files.router,
     models.router,
@@ -51,11 +53,17 @@ def create_app(services: Services) -> ASGIApp:
             ("POST", "/prompt"): prompt.post_prompt,
             ("GET", "/prompt"): prompt.get_prompt,
             ("GET", "/queue"): queue.get_queue,
+            ("GET", "/history"): history.get_history,
+            ("GET", "/jobs"): jobs.get_jobs,
             ("GET", "/system_stats"): system.get_system_stats,
             ("GET", "/object_info"): system.get_object_info,
             ("GET", "/view"): files.get_view,
         },
-        {("GET", "/history/"): ("prompt_id", queue.get_history_entry)},
+        {
+            ("GET", "/history/"): ("prompt_id", history.get_history_entry),
+            ("GET", "/prompt/"): ("prompt_id", jobs.get_prompt_state),
+            ("GET", "/jobs/"): ("job_id", jobs.get_job),
+        },
     )
     access = Access(
         Identity(hot, services.users, is_multi_user=settings.multi_user),

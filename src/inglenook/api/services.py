@@ -13,8 +13,10 @@ import orjson
 from inglenook.api.access.keyring import KeyRing
 from inglenook.api.access.notices import tell_who_is_served
 from inglenook.api.comfy import system
+from inglenook.api.comfy.entries import show_result
 from inglenook.api.comfy.sockets import SocketHub
 from inglenook.api.deps import Services
+from inglenook.api.identity import DEFAULT_USER
 from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
@@ -53,9 +55,12 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         JobStore.open(
             settings.database_url or sqlite_url(settings.data_folder / "jobs.sqlite"),
             history_limit=settings.history_limit,
+            show_result=show_result,
             history_age_s=None if settings.history_days is None else settings.history_days * 86400,
         )
     )
+    if settings.multi_user:
+        await store.adopt(DEFAULT_USER)
     catalogs = Catalogs(folders, settings.data_folder / "catalog.json")
     bus = Bus()
     dispatcher = Dispatcher(
@@ -63,6 +68,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         bus,
         [_local_worker(settings)],
         queue_limit=settings.queue_limit,
+        queue_limit_bytes=round(settings.queue_limit_mb * (1 << 20)),
         job_timeout_s=settings.job_timeout_s,
         on_worker_ready=lambda worker: _learn(catalogs, folders, worker),
         discard_attempts=lambda job_ids: discard_files(settings.data_folder, job_ids),
