@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PreviewMethod = Literal["none", "auto", "latent2rgb", "taesd"]
@@ -25,6 +25,23 @@ def _split(value: Any) -> Any:
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
+
+SHORTEST_KEY = 8
+
+
+def _usable(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    for key in keys:
+        text = key.get_secret_value()
+        if len(text) < SHORTEST_KEY or not text.isascii() or not text.isprintable() or " " in text:
+            raise ValueError(f"a key must have {SHORTEST_KEY} or more ASCII characters without spaces")
+    return keys
+
+
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split), AfterValidator(_usable)]
+"""Keys; shown as asterisks wherever settings are printed or dumped."""
+
+NOT_FOR_WORKERS = frozenset({"api_key", "database_url"})
+"""Settings that a device process has no use for: node packs run in it."""
 
 
 class Settings(BaseSettings):
@@ -80,6 +97,9 @@ class Settings(BaseSettings):
     shutdown_grace_s: float = Field(30.0, ge=0, description="How long a running job may take to end at SIGTERM.")
 
     queue_limit: int = Field(10_000, ge=1, description="Pending jobs; beyond it submissions get 429.")
+    queue_limit_mb: float = Field(
+        1024.0, gt=0, description="Pending jobs in MB of their JSON; beyond it submissions get 429."
+    )
     history_limit: int = Field(10_000, ge=0, description="Finished jobs kept.")
     history_days: float | None = Field(None, gt=0, description="Finished jobs older than this are removed.")
     max_upload_size_mb: float = Field(100.0, gt=0, description="Largest request body, MB.")
@@ -101,6 +121,10 @@ class Settings(BaseSettings):
         (), description="Further flags for `/features`, as `name=value`, comma-separated: for the editor."
     )
     allowed_hosts: Names = Field((), description="Further host names that requests may name, comma-separated.")
+    api_key: Secrets = Field(
+        (), description="Keys of which every caller must give one, comma-separated; `inglenook keys` makes better ones."
+    )
+    insecure: bool = Field(False, description="Serve other machines although there is no key.")
 
     preview_method: PreviewMethod = Field("auto", description="How previews of latents are made while sampling.")
     preview_size: int = Field(512, ge=16, le=4096, description="Longest side of a preview, pixels.")
@@ -134,6 +158,10 @@ class Settings(BaseSettings):
         values = json.loads(data)
         values["temp_directory"] = str(Path(values["temp_directory"]).parent)
         return cls.model_validate_json(json.dumps(values))
+
+    def for_workers(self) -> bytes:
+        """The JSON for `from_resolved` in a device process, without what is nobody's business there."""
+        return self.model_dump_json(exclude=set(NOT_FOR_WORKERS)).encode()
 
     @property
     def data_folder(self) -> Path:

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from starlette.responses import Response
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from inglenook import __version__
 from inglenook.api import errors
+from inglenook.api.access import routes as access_routes
+from inglenook.api.access.layer import Access
+from inglenook.api.access.sessions import Sessions
 from inglenook.api.boundary import Boundary
 from inglenook.api.cache_headers import CacheHeaders
-from inglenook.api.comfy import extensions, features, files, internal, models, prompt, queue, system, userdata, users
+from inglenook.api.comfy import (
+    extensions,
+    features,
+    files,
+    history,
+    internal,
+    jobs,
+    models,
+    prompt,
+    queue,
+    system,
+    userdata,
+    users,
+)
 from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.hot import HotRoutes
@@ -21,14 +38,19 @@ from inglenook.api.pack_routes import PackRoutes
 _ROUTERS = (
     prompt.router,
     queue.router,
+    history.router,
+    jobs.router,
     system.router,
     files.router,
     models.router,
     extensions.router,
+    access_routes.router,
     features.router,
     users.router,
     userdata.router,
 )
+_BARE_ROUTERS = (internal.router,)
+"""Those that do not exist under `/api`."""
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -48,19 +70,39 @@ def create_app(services: Services) -> ASGIApp:
             ("POST", "/prompt"): prompt.post_prompt,
             ("GET", "/prompt"): prompt.get_prompt,
             ("GET", "/queue"): queue.get_queue,
+            ("GET", "/history"): history.get_history,
+            ("GET", "/jobs"): jobs.get_jobs,
             ("GET", "/system_stats"): system.get_system_stats,
             ("GET", "/object_info"): system.get_object_info,
             ("GET", "/view"): files.get_view,
         },
-        {("GET", "/history/"): ("prompt_id", queue.get_history_entry)},
+        {
+            ("GET", "/history/"): ("prompt_id", history.get_history_entry),
+            ("GET", "/prompt/"): ("prompt_id", jobs.get_prompt_state),
+            ("GET", "/jobs/"): ("job_id", jobs.get_job),
+        },
+    )
+    access = Access(
+        CacheHeaders(Identity(hot, services.users, is_multi_user=settings.multi_user)),
+        services.keys,
+        Sessions(settings.data_folder, services.keys),
+        is_insecure=settings.insecure,
+        allowed_hosts=settings.allowed_hosts,
+        cors_origin=settings.cors_origin,
+        max_json_depth=settings.max_json_depth,
     )
     return Boundary(
-        CacheHeaders(Identity(hot, services.users, is_multi_user=settings.multi_user)),
+        access,
         max_body_bytes=settings.max_upload_bytes,
         cors_origin=settings.cors_origin,
         allowed_hosts=settings.allowed_hosts,
         listens_on=settings.host,
     )
+
+
+def route_table() -> list[APIRoute]:
+    """Return every route, by its bare path."""
+    return [route for router in (*_ROUTERS, *_BARE_ROUTERS) for route in router.routes if isinstance(route, APIRoute)]
 
 
 def _add_routes(app: FastAPI) -> None:
@@ -78,7 +120,8 @@ def _add_routes(app: FastAPI) -> None:
         app.include_router(router)
         app.include_router(router, prefix="/api", include_in_schema=False)
 
-    app.include_router(internal.router)
+    for router in _BARE_ROUTERS:
+        app.include_router(router)
 
     @app.get("/", include_in_schema=False)
     async def root() -> Response:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from inglenook.api.access.keyring import KeyRing
+from inglenook.api.identity import user_of
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.questions import PackQuestions
@@ -31,6 +33,7 @@ class Services:
     dispatcher: Dispatcher
     questions: PackQuestions
     sockets: SocketHub
+    keys: KeyRing
     users: Users
 
 
@@ -41,6 +44,11 @@ def services(connection: HTTPConnection) -> Services:
 
 def settings(connection: HTTPConnection) -> Settings:
     return services(connection).settings
+
+
+def owner(connection: HTTPConnection) -> str | None:
+    """Return the user whose jobs a request may see and touch; None when everybody may all."""
+    return user_of(connection) if settings(connection).multi_user else None
 
 
 def folders(connection: HTTPConnection) -> Folders:

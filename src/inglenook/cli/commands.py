@@ -106,6 +106,21 @@ def serve(
         str | None, typer.Option(metavar="PACK...", help="Node packs to import although all are disabled.")
     ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error [default: info].")] = None,
+    api_key: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY",
+            help="Key that every caller must give; may be given again. Other users of this machine see options:"
+            " INGLENOOK_API_KEY and `inglenook keys add` are better.",
+        ),
+    ] = None,
+    insecure: Annotated[
+        bool | None, typer.Option("--insecure", help="Serve other machines although there is no key.")
+    ] = None,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Further host name of this server; may be given again."),
+    ] = None,
 ) -> None:
     """Serve the ComfyUI API until Ctrl-C.
 
@@ -137,6 +152,9 @@ def serve(
             "disable_all_custom_nodes": disable_all_custom_nodes,
             "whitelist_custom_nodes": whitelist_custom_nodes,
             "log_level": log_level,
+            "api_key": ",".join(api_key) if api_key else None,
+            "insecure": insecure,
+            "allowed_hosts": allowed_host or None,
         }
     )
 
