@@ -11,6 +11,7 @@ from inglenook import __version__
 from inglenook.api import errors
 from inglenook.api.boundary import Boundary
 from inglenook.api.comfy import extensions, files, models, prompt, queue, system
+from inglenook.api.compression import Compressed
 from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.hot import HotRoutes
@@ -43,7 +44,7 @@ def create_app(services: Services) -> ASGIApp:
         {("GET", "/history/"): ("prompt_id", queue.get_history_entry)},
     )
     return Boundary(
-        hot,
+        Compressed(hot) if settings.compress_responses else hot,
         max_body_bytes=settings.max_upload_bytes,
         cors_origin=settings.cors_origin,
         allowed_hosts=settings.allowed_hosts,
