@@ -16,7 +16,6 @@ from inglenook.api.comfy import system
 from inglenook.api.comfy.entries import show_result
 from inglenook.api.comfy.sockets import SocketHub
 from inglenook.api.deps import Services
-from inglenook.api.identity import DEFAULT_USER
 from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
@@ -25,7 +24,7 @@ from inglenook.jobs import DataFolderLock, Job, JobStore, sqlite_url
 from inglenook.media import writing
 from inglenook.media.attempts import discard_files, forget_all
 from inglenook.media.folders import Folders
-from inglenook.media.users import Users
+from inglenook.media.users import DEFAULT_USER, Users
 from inglenook.settings import Settings
 from inglenook.workers.device import DeviceWorker
 from inglenook.workers.worker import Worker
@@ -89,11 +88,25 @@ def _local_worker(settings: Settings) -> DeviceWorker:
     return DeviceWorker(
         "local",
         settings.for_workers(),
-        device="cpu" if settings.cpu else "auto",
+        device=_device(settings),
         interrupt_grace_s=settings.interrupt_grace_s,
         memory_limit_bytes=None if limit is None else round(limit * (1 << 30)),
         pack_import_timeout_s=settings.pack_import_timeout_s,
+        environment=_visible_devices(settings),
     )
+
+
+def _device(settings: Settings) -> str:
+    if settings.cpu:
+        return "cpu"
+    return "auto" if settings.default_device is None else f"cuda:{settings.default_device}"
+
+
+def _visible_devices(settings: Settings) -> dict[str, str]:
+    """What hides the other GPUs from the device process; variables of NVIDIA's and AMD's libraries."""
+    if settings.cuda_device is None:
+        return {}
+    return dict.fromkeys(("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"), settings.cuda_device)
 
 
 def _learn(catalogs: Catalogs, folders: Folders, worker: Worker) -> None:
