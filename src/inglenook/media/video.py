@@ -5,7 +5,7 @@ Writing pictures as a video is in `video_encoding`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -107,8 +107,7 @@ def _count(source: Source, limits: Limits) -> int:
 class Reader:
     """The frames of a file, or of a part of it (`duration_s` 0: to the end), one after another, and its sound.
 
-    Iterating raises MediaError for what is no video, when there is no frame, and when there are more than the limits
-    allow, each counted with the float32 picture that will be made of it.
+    Iterating raises MediaError for what is no video, and when there is no frame.
     """
 
     def __init__(
@@ -124,16 +123,22 @@ class Reader:
 
     def __iter__(self) -> Iterator[Picture]:
         first: Picture | None = None
-        size_bytes = 0
         with _opened(self._source, self._limits) as (container, stream):
             for frame in audio.within(container, stream, self._start_s, self._end_s):
                 picture = _upright(frame, None if first is None else first.shape)
                 first = picture if first is None else first
-                size_bytes += picture.nbytes * _LATER_BYTES
-                check_bytes(size_bytes, self._limits, self._source)
                 yield picture
         if first is None:
             raise MediaError(f"{name_of(self._source)} has no frame from second {self._start_s:g} on")
+
+    def fitting(self, pictures: Iterable[Picture]) -> Iterator[Picture]:
+        """The pictures that are to be kept; MediaError when they, and the float32 pictures that are made of them,
+        become more than the limits allow."""
+        size_bytes = 0
+        for picture in pictures:
+            size_bytes += picture.nbytes * _LATER_BYTES
+            check_bytes(size_bytes, self._limits, self._source)
+            yield picture
 
     def sound(self) -> audio.Sound | None:
         """The sound of the same part; None without."""

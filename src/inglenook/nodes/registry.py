@@ -42,6 +42,8 @@ TOPICS: tuple[str, ...] = (
     "sampling",
     "vae",
     "video",
+    "video_combine",
+    "video_frames",
 )
 """Modules of this package that hold nodes."""
 

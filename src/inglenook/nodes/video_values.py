@@ -162,15 +162,12 @@ class VideoFromFile(VideoInput):
 
     def get_components(self) -> VideoComponents:
         reader = video.Reader(self._source, self._start, self._duration, decoding_limits())
-        frames = list(reader)
-        images = torch.empty(len(frames), *frames[0].shape)
-        for number in reversed(range(len(frames))):  # each frame goes when its picture is made
-            images[number] = torch.from_numpy(frames.pop())
+        images = images_of([*reader.fitting(reader)])
         heard = reader.sound()
         sound = None
         if heard is not None:
             sound = {"waveform": torch.from_numpy(heard.waveform)[None], "sample_rate": heard.sample_rate}
-        return VideoComponents(images.div_(255.0), reader.frame_rate, sound, dict(reader.tags))
+        return VideoComponents(images, reader.frame_rate, sound, dict(reader.tags))
 
     def save_to(
         self,
@@ -294,6 +291,14 @@ def _save(path: str | Path | io.BytesIO, write: Callable[[Scratch | io.BytesIO],
     with Scratch(Path(path).parent) as scratch:
         write(scratch)
         writing.replace(Path(path), scratch, flush=True)
+
+
+def images_of(frames: list[video.Picture]) -> Tensor:
+    """An IMAGE of 8-bit frames; the list is empty afterwards, each frame goes when its picture is made."""
+    images = torch.empty(len(frames), *frames[0].shape)
+    for number in reversed(range(len(frames))):
+        images[number] = torch.from_numpy(frames.pop())
+    return images.div_(255.0)
 
 
 def sound_track(audio: Mapping[str, Any] | None, length_s: Fraction) -> Track | None:

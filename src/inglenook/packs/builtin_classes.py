@@ -102,6 +102,8 @@ _METHODS: Mapping[str, str] = {
     "VAEEncode": "encode",
     "VAEEncodeForInpaint": "encode",
     "VAELoader": "load_vae",
+    "VHS_LoadVideo": "load_video",
+    "VHS_VideoCombine": "combine_video",
 }
 _DEFAULT_METHOD = "execute"
 
