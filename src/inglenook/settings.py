@@ -138,9 +138,7 @@ class Settings(BaseSettings):
         (), description="Keys of which every caller must give one, comma-separated; `inglenook keys` makes better ones."
     )
     insecure: bool = Field(False, description="Serve other machines although there is no key.")
-    multi_user: bool = Field(
-        False, description="Keep settings, files and jobs of several users apart, by the header Comfy-User."
-    )
+    multi_user: bool = Field(False, description="Keep users apart by the header Comfy-User: settings, files, jobs.")
     feature_flags: Names = Field((), description="Further flags that `/features` tells, `key=value` or `key`.")
     compress_responses: bool = Field(False, description="Send JSON and plain text as gzip to clients that accept it.")
     strict: bool = Field(False, description="Repair nothing in workflows that are submitted.")
