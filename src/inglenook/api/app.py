@@ -29,6 +29,7 @@ from inglenook.api.comfy import (
     userdata,
     users,
 )
+from inglenook.api.compression import Compressed
 from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.hot import HotRoutes
@@ -92,7 +93,7 @@ def create_app(services: Services) -> ASGIApp:
         max_json_depth=settings.max_json_depth,
     )
     return Boundary(
-        access,
+        Compressed(access) if settings.compress_responses else access,
         max_body_bytes=settings.max_upload_bytes,
         cors_origin=settings.cors_origin,
         allowed_hosts=settings.allowed_hosts,

@@ -88,11 +88,25 @@ def _local_worker(settings: Settings) -> DeviceWorker:
     return DeviceWorker(
         "local",
         settings.for_workers(),
-        device="cpu" if settings.cpu else "auto",
+        device=_device(settings),
         interrupt_grace_s=settings.interrupt_grace_s,
         memory_limit_bytes=None if limit is None else round(limit * (1 << 30)),
         pack_import_timeout_s=settings.pack_import_timeout_s,
+        environment=_visible_devices(settings),
     )
+
+
+def _device(settings: Settings) -> str:
+    if settings.cpu:
+        return "cpu"
+    return "auto" if settings.default_device is None else f"cuda:{settings.default_device}"
+
+
+def _visible_devices(settings: Settings) -> dict[str, str]:
+    """What hides the other GPUs from the device process; variables of NVIDIA's and AMD's libraries."""
+    if settings.cuda_device is None:
+        return {}
+    return dict.fromkeys(("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"), settings.cuda_device)
 
 
 def _learn(catalogs: Catalogs, folders: Folders, worker: Worker) -> None:

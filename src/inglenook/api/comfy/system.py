@@ -17,6 +17,7 @@ from starlette.responses import Response
 from inglenook import COMFYUI_VERSION, __version__
 from inglenook.api.comfy import extensions
 from inglenook.api.comfy.versions import editor_versions, installed
+from inglenook.api.compression import accepts_gzip
 from inglenook.api.deps import Services, services
 from inglenook.api.errors import JSONResponse
 from inglenook.packs.report import PackReport
@@ -85,7 +86,7 @@ async def get_object_info(request: Request) -> Response:
     headers = {"etag": info.etag, "cache-control": "no-cache", "vary": "accept-encoding"}
     if _has_already(request, info.etag):
         return Response(status_code=304, headers=headers)
-    if _accepts_gzip(request):
+    if accepts_gzip(request.headers.get("accept-encoding", "").encode("latin-1")):
         return JSONResponse(info.compressed, headers={**headers, "content-encoding": "gzip"})
     return JSONResponse(info.body, headers=headers)
 
@@ -93,15 +94,6 @@ async def get_object_info(request: Request) -> Response:
 def _has_already(request: Request, etag: str) -> bool:
     tags = request.headers.get("if-none-match", "").split(",")
     return any(tag.strip().removeprefix("W/") in (etag, "*") for tag in tags)
-
-
-def _accepts_gzip(request: Request) -> bool:
-    """RFC 9110 section 12.5.3; `*` is left alone."""
-    for coding in request.headers.get("accept-encoding", "").lower().split(","):
-        name, _, weight = coding.partition(";")
-        if name.strip() == "gzip":
-            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False
 
 
 @router.get("/object_info/{class_type:path}", summary="One node class")
