@@ -25,9 +25,12 @@ from inglenook.api.comfy import (
     models,
     prompt,
     queue,
+    subgraphs,
     system,
+    translations,
     userdata,
     users,
+    workflow_templates,
 )
 from inglenook.api.compression import Compressed
 from inglenook.api.deps import Services
@@ -47,6 +50,9 @@ _ROUTERS = (
     extensions.router,
     access_routes.router,
     features.router,
+    translations.router,
+    workflow_templates.router,
+    subgraphs.router,
     users.router,
     userdata.router,
 )
