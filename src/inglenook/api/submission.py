@@ -12,6 +12,7 @@ import math
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import orjson
@@ -28,7 +29,7 @@ __all__ = ["PromptRefused", "repairs_of", "submit_body"]
 Result = TypeVar("Result")
 
 OWN_KEY = "inglenook"
-"""Where what is to be remembered of a submission stands in a job's extra data."""
+"""Where a job's extra data holds what is to be remembered of its submission; what a client sends there is left out."""
 _MOST_REPAIRS = 1000
 _LARGE_BODY = 50_000
 """Bytes from which on a graph is parsed and validated off the event loop: about 300 nodes, 2 ms."""
@@ -41,13 +42,15 @@ async def submit_body(
     size_bytes: int = 0,
     idempotency_key: str | None = None,
     client_id: str | None = None,
+    user: str | None = None,
+    usage_source: str | None = None,
 ) -> dict[str, Any]:
     """Make a job of what a `POST /prompt` carries and return the reply.
 
     That is `prompt_id`, `number`, `node_errors`, and `repairs` where there are some.
 
     size_bytes: of the body as it came; what takes long is done off the event loop. client_id: who hears of the run when
-    the body names nobody.
+    the body names nobody. user: whose job it is, where users are told apart. usage_source: what the client is.
     Raises PromptRefused, whose `body()` is the answer, and QueueFull, ShuttingDown or what the store raises.
     """
     do = asyncio.to_thread if size_bytes > _LARGE_BODY else _at_once
@@ -56,7 +59,8 @@ async def submit_body(
     number = _number(body, server.dispatcher.next_number())
     strict = server.settings.strict or _extra_data(body).get("strict") is True
     prepared = await prepare(server, payload, _targets(body), do, strict=strict)
-    job, secrets = await do(_job, body, number, prepared, idempotency_key, client_id)
+    origin = _Origin(idempotency_key, client_id, user, usage_source)
+    job, secrets = await do(_job, body, number, prepared, origin)
     outcome = await server.dispatcher.submit(job, prepared.class_types, secrets, ask_validators=prepared.ask_validators)
     if isinstance(outcome, Conflict):
         raise PromptRefused.simple(
@@ -125,6 +129,16 @@ def _targets(body: dict[str, Any]) -> list[str] | None:
     return [str(target) for target in targets]
 
 
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """What is known of a submission besides its body."""
+
+    idempotency_key: str | None
+    client_id: str | None
+    user: str | None
+    usage_source: str | None
+
+
 def _extra_data(body: dict[str, Any]) -> dict[str, Any]:
     extra_data = body.get("extra_data")
     if extra_data is None:
@@ -134,35 +148,35 @@ def _extra_data(body: dict[str, Any]) -> dict[str, Any]:
     return extra_data
 
 
-def _job(
-    body: dict[str, Any],
-    number: int | float,
-    prepared: Prepared,
-    idempotency_key: str | None,
-    submitter: str | None,
-) -> tuple[Job, dict[str, Any]]:
+def _job(body: dict[str, Any], number: int | float, prepared: Prepared, origin: _Origin) -> tuple[Job, dict[str, Any]]:
     now = time.time_ns() // 1_000_000
     extra_data = _extra_data(body)
     secrets = {key: extra_data[key] for key in SECRET_KEYS if key in extra_data}
-    extra_data = {key: value for key, value in extra_data.items() if key not in secrets}
-    client_id = body.get("client_id") or extra_data.get("client_id") or submitter  # some clients send "" for none
+    extra_data = {key: value for key, value in extra_data.items() if key not in secrets and key != OWN_KEY}
+    client_id = (
+        body.get("client_id") or extra_data.get("client_id") or origin.client_id
+    )  # some clients send "" for none
     if client_id is not None:
         client_id = str(client_id)
         extra_data["client_id"] = client_id
+    if origin.usage_source is not None:
+        extra_data.setdefault("comfy_usage_source", origin.usage_source)
     extra_data["create_time"] = now
     if prepared.repairs:
         extra_data[OWN_KEY] = {"repairs": [one.to_json() for one in prepared.repairs[:_MOST_REPAIRS]]}
     if prepared.workflow is not None:
         _add_workflow(extra_data, prepared.workflow)
     job = Job(
-        id=_job_id(body, idempotency_key),
+        id=_job_id(body, origin),
         number=number,
         graph=orjson.dumps(prepared.validation.graph.to_json()),
         targets=prepared.validation.outputs,
         fingerprint=_fingerprint(prepared),
         created_ms=now,
         extra_data=extra_data,
+        extra_json=orjson.dumps(extra_data),
         client_id=client_id,
+        user=origin.user,
     )
     return job, secrets
 
@@ -174,10 +188,13 @@ def _add_workflow(extra_data: dict[str, Any], workflow: Mapping[str, Any]) -> No
         extra_data["extra_pnginfo"] = {**(info or {}), "workflow": workflow}
 
 
-def _job_id(body: dict[str, Any], idempotency_key: str | None) -> JobId:
+def _job_id(body: dict[str, Any], origin: _Origin) -> JobId:
     given = body.get("prompt_id")
     if given is None:
-        return JobId(str(uuid.uuid5(uuid.NAMESPACE_OID, idempotency_key)) if idempotency_key else str(uuid.uuid4()))
+        key = origin.idempotency_key
+        if not key:
+            return JobId(str(uuid.uuid4()))
+        return JobId(str(uuid.uuid5(uuid.NAMESPACE_OID, key if origin.user is None else f"{origin.user}\n{key}")))
     job_id = str(given)
     if not job_id or len(job_id) > 200 or "\0" in job_id:
         raise PromptRefused.simple(

@@ -297,7 +297,8 @@ async def test_edits_of_widget_values_are_applied_and_told(tmp_path):
 
 async def test_a_valid_graph_is_answered_and_stored_as_before(tmp_path):
     async with idle_services(tmp_path) as services:
-        reply = await submit_body(services, {"prompt": noisy(seed=3), "extra_data": {"a": 1}})
+        told = {"inglenook": {"repairs": ["of the job that this was copied from"]}}
+        reply = await submit_body(services, {"prompt": noisy(seed=3), "extra_data": {"a": 1, **told}})
         job = waiting(services, reply["prompt_id"])
     assert set(reply) == {"prompt_id", "number", "node_errors"}
     assert job.extra_data.keys() == {"a", "create_time"}
