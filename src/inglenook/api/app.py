@@ -14,6 +14,8 @@ from inglenook.api.comfy import extensions, files, models, prompt, queue, system
 from inglenook.api.compression import Compressed
 from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
+from inglenook.api.editor import FrontEnd, FrontEndFiles, UnderEditor
+from inglenook.api.editor import routes as editor
 from inglenook.api.hot import HotRoutes
 from inglenook.api.pack_routes import PackRoutes
 
@@ -29,6 +31,7 @@ def create_app(services: Services) -> ASGIApp:
         summary="Runs ComfyUI workflows and speaks the ComfyUI API",
     )
     app.state.services = services
+    app.state.front_end = FrontEnd.from_settings(settings)
     errors.install(app)
     _add_routes(app)
     hot = HotRoutes(
@@ -43,13 +46,14 @@ def create_app(services: Services) -> ASGIApp:
         },
         {("GET", "/history/"): ("prompt_id", queue.get_history_entry)},
     )
-    return Boundary(
+    boundary = Boundary(
         Compressed(hot) if settings.compress_responses else hot,
         max_body_bytes=settings.max_upload_bytes,
         cors_origin=settings.cors_origin,
         allowed_hosts=settings.allowed_hosts,
         listens_on=settings.host,
     )
+    return UnderEditor(boundary)
 
 
 def _add_routes(app: FastAPI) -> None:
@@ -67,8 +71,6 @@ def _add_routes(app: FastAPI) -> None:
         app.include_router(router)
         app.include_router(router, prefix="/api", include_in_schema=False)
 
-    @app.get("/", include_in_schema=False)
-    async def root() -> Response:
-        return errors.JSONResponse({"name": "inglenook", "version": __version__, "docs": "/docs"})
-
-    app.mount("/", PackRoutes(), name="packs")  # last: everything above comes before it
+    app.include_router(editor.router)
+    # Last: everything above comes before it
+    app.mount("/", FrontEndFiles(app.state.front_end, PackRoutes()), name="others")
