@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PreviewMethod = Literal["none", "auto", "latent2rgb", "taesd"]
@@ -32,6 +32,23 @@ def _level(value: Any) -> Any:
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_level)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
+
+SHORTEST_KEY = 8
+
+
+def _usable(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    for key in keys:
+        text = key.get_secret_value()
+        if len(text) < SHORTEST_KEY or not text.isascii() or not text.isprintable() or " " in text:
+            raise ValueError(f"a key must have {SHORTEST_KEY} or more ASCII characters without spaces")
+    return keys
+
+
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split), AfterValidator(_usable)]
+"""Keys; shown as asterisks wherever settings are printed or dumped."""
+
+NOT_FOR_WORKERS = frozenset({"api_key", "database_url"})
+"""Settings that a device process has no use for: node packs run in it."""
 
 
 class Settings(BaseSettings):
@@ -97,6 +114,9 @@ class Settings(BaseSettings):
     shutdown_grace_s: float = Field(30.0, ge=0, description="How long a running job may take to end at SIGTERM.")
 
     queue_limit: int = Field(10_000, ge=1, description="Pending jobs; beyond it submissions get 429.")
+    queue_limit_mb: float = Field(
+        1024.0, gt=0, description="Pending jobs in MB of their JSON; beyond it submissions get 429."
+    )
     history_limit: int = Field(10_000, ge=0, description="Finished jobs kept.")
     history_days: float | None = Field(None, gt=0, description="Finished jobs older than this are removed.")
     max_upload_size_mb: float = Field(100.0, gt=0, description="Largest request body, MB.")
@@ -113,9 +133,15 @@ class Settings(BaseSettings):
     )
 
     cors_origin: str | None = Field(None, description="Value of Access-Control-Allow-Origin; no CORS without it.")
+    multi_user: bool = Field(False, description="Keep settings and files of several users apart, by `Comfy-User`.")
+    feature_flags: Names = Field(
+        (), description="Further flags for `/features`, as `name=value`, comma-separated: for the editor."
+    )
     allowed_hosts: Names = Field((), description="Further host names that requests may name, comma-separated.")
-    multi_user: bool = Field(False, description="Tell users apart by the header Comfy-User.")
-    feature_flags: Names = Field((), description="Further flags that `/features` tells, `key=value` or `key`.")
+    api_key: Secrets = Field(
+        (), description="Keys of which every caller must give one, comma-separated; `inglenook keys` makes better ones."
+    )
+    insecure: bool = Field(False, description="Serve other machines although there is no key.")
     compress_responses: bool = Field(False, description="Send JSON and plain text as gzip to clients that accept it.")
     strict: bool = Field(False, description="Repair nothing in workflows that are submitted.")
 
@@ -162,6 +188,10 @@ class Settings(BaseSettings):
         values = json.loads(data)
         values["temp_directory"] = str(Path(values["temp_directory"]).parent)
         return cls.model_validate_json(json.dumps(values))
+
+    def for_workers(self) -> bytes:
+        """The JSON for `from_resolved` in a device process, without what is nobody's business there."""
+        return self.model_dump_json(exclude=set(NOT_FOR_WORKERS)).encode()
 
     @property
     def data_folder(self) -> Path:

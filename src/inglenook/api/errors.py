@@ -1,6 +1,6 @@
 """Errors as JSON: one shape for all that ComfyUI answers with text or nothing.
 
-`{"error": {"type", "message", "details"}}`; `POST /prompt` answers in ComfyUI's own shape (`comfy/prompt.py`).
+`{"error": {"type", "message", "details"}}`; `POST /prompt` answers in ComfyUI's own shape (`submission.py`).
 """
 
 from __future__ import annotations

@@ -123,6 +123,21 @@ def serve(
     whitelist_custom_nodes: Annotated[
         str | None, typer.Option(metavar="PACK...", help="Node packs to import although all are disabled.")
     ] = None,
+    api_key: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY",
+            help="Key that every caller must give; may be given again. Other users of this machine see options:"
+            " INGLENOOK_API_KEY and `inglenook keys add` are better.",
+        ),
+    ] = None,
+    insecure: Annotated[
+        bool | None, typer.Option("--insecure", help="Serve other machines although there is no key.")
+    ] = None,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Further host name of this server; may be given again."),
+    ] = None,
     log_level: Annotated[
         str | None,
         typer.Option(
@@ -187,6 +202,9 @@ def serve(
             "whitelist_custom_nodes": whitelist_custom_nodes,
             "log_level": log_level,
             "log_to_stdout": log_stdout,
+            "api_key": ",".join(api_key) if api_key else None,
+            "insecure": insecure,
+            "allowed_hosts": allowed_host or None,
         },
         ignored=ignored,
         stop_when_started=quick_test_for_ci,

@@ -25,6 +25,7 @@ from inglenook.engine.events import Failed, Interrupted, Succeeded
 from inglenook.engine.replacement import NodeReplacement
 from inglenook.packs.report import PackReport
 from inglenook.packs.route_names import discard_socket
+from inglenook.settings import NOT_FOR_WORKERS
 from inglenook.workers.last_word import LastWord
 from inglenook.workers.log_lines import LogLines
 from inglenook.workers.messages import (
@@ -61,7 +62,13 @@ _RESTART_DELAYS_S = (0.0, 0.5, 2.0, 5.0, 15.0, 30.0)
 _ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE"}
 """Threads of torch that wait for each other sleep instead of spinning. Spinning is ruinous beside other
 work: 20 steps of the demo model on two busy cores took 11.2 s, asleep 3.9 s (6.9 and 1.7 s of CPU)."""
+_KEPT_BACK = frozenset(f"INGLENOOK_{name.upper()}" for name in NOT_FOR_WORKERS)
 _END_EVENTS = (Succeeded, Failed, Interrupted)
+
+
+def _environment() -> dict[str, str]:
+    """The environment of a device process: without secrets, since node packs can read it."""
+    return {**_ENVIRONMENT, **{name: value for name, value in os.environ.items() if name.upper() not in _KEPT_BACK}}
 
 
 class _Channel(asyncio.Protocol):
@@ -235,7 +242,7 @@ class DeviceWorker:
             stdout=output,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,  # a Ctrl-C in the terminal is the server's to handle
-            env={**_ENVIRONMENT, **os.environ, **self._environment},
+            env={**_environment(), **self._environment},
         )
         return ProcessGroup(process)
 

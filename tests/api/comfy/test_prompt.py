@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from inglenook.api.comfy import prompt
+from inglenook.api.submission import submit_body
 from inglenook.engine.replacement import NodeReplacement
 from inglenook.nodes.interfaces import builtin_interfaces
 from tests.api.idle import idle_services
@@ -192,7 +192,7 @@ async def test_a_class_whose_replacement_is_told_only_when_the_process_is_ready_
     inputs = [{"new_id": name, "old_id": name} for name in graph["1"]["inputs"]]
     replacement = NodeReplacement("EmptyImage", "EmptyPictureOfOld", input_mapping=inputs)
     async with idle_services(tmp_path) as services:
-        submitting = asyncio.create_task(prompt.submit(services, {"prompt": graph}))
+        submitting = asyncio.create_task(submit_body(services, {"prompt": graph}))
         await asyncio.sleep(0.05)
         services.catalogs.update(builtin_interfaces(), [replacement])
         async with asyncio.timeout(5):

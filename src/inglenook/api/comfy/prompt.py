@@ -1,58 +1,18 @@
-"""`POST /prompt`: from a request body to a durable job.
-
-Order of effects: the counter advances, the graph is parsed and validated, secrets are taken out, the job is committed,
-then the reply. Every refusal is a 400 in ComfyUI's shape, `{"error": {...}, "node_errors": {...}}`.
-"""
+"""`/prompt`: submit a workflow, and how long the queue is."""
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import math
-import time
-import uuid
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
-
-import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from inglenook.api.bodies import json_body
-from inglenook.api.comfy.extensions import reports
-from inglenook.api.deps import Services, services
+from inglenook.api.deps import owner, services
 from inglenook.api.errors import ApiError, JSONResponse, as_response
-from inglenook.engine.graph import Graph, GraphError
-from inglenook.engine.secrets import SECRET_KEYS
-from inglenook.engine.validation import Validation, validate
+from inglenook.api.submission import PromptRefused, submit_body
 from inglenook.errors import InglenookError
-from inglenook.jobs import Conflict, Existing, Job, JobId
 
 router = APIRouter(tags=["comfy"])
-
-Result = TypeVar("Result")
-
-_CATALOG_WAIT_S = 60.0
-_LARGE_BODY = 50_000
-"""Bytes from which on a graph is parsed and validated off the event loop: about 300 nodes, 2 ms."""
-
-
-class PromptRefused(InglenookError):
-    """A submission that is answered with ComfyUI's error shape."""
-
-    def __init__(self, error: dict[str, Any], node_errors: Mapping[str, Any] | None = None, status: int = 400) -> None:
-        super().__init__(str(error.get("message", "")))
-        self.error = error
-        self.node_errors = node_errors or {}
-        self.status = status
-
-    @classmethod
-    def simple(cls, kind: str, text: str, details: str = "", status: int = 400) -> PromptRefused:
-        return cls({"type": kind, "message": text, "details": details, "extra_info": {}}, status=status)
-
-    def response(self) -> Response:
-        return JSONResponse({"error": self.error, "node_errors": self.node_errors}, status_code=self.status)
 
 
 @router.post("/prompt", summary="Submit a workflow in API format")
@@ -61,8 +21,15 @@ async def post_prompt(request: Request) -> Response:
     try:
         server = services(request)
         body = await json_body(request, server.settings.max_json_depth)
-        is_large = len(await request.body()) > _LARGE_BODY
-        return JSONResponse(await submit(server, body, request.headers.get("idempotency-key"), is_large=is_large))
+        reply = await submit_body(
+            server,
+            body,
+            size_bytes=len(await request.body()),
+            idempotency_key=request.headers.get("idempotency-key"),
+            user=owner(request),
+            usage_source=request.headers.get("comfy-usage-source"),
+        )
+        return JSONResponse(reply)
     except PromptRefused as refused:
         return refused.response()
     except ApiError as error:
@@ -76,171 +43,5 @@ async def post_prompt(request: Request) -> Response:
 @router.get("/prompt", summary="Length of the queue")
 async def get_prompt(request: Request) -> Response:
     """Return `{"exec_info": {"queue_remaining": n}}`."""
-    return JSONResponse({"exec_info": {"queue_remaining": services(request).dispatcher.remaining}})
-
-
-async def submit(
-    server: Services, body: Any, idempotency_key: str | None = None, *, is_large: bool = False
-) -> dict[str, Any]:
-    """Make a job of a `POST /prompt` body and return the reply. Raises PromptRefused, QueueFull, ...
-
-    is_large: the work takes long enough to do it off the event loop.
-    """
-    do = asyncio.to_thread if is_large else _at_once
-    body = _normal_body(await server.questions.rewrite(body))
-    number = _number(body, server.dispatcher.next_number())
-    graph = await do(_parse, body["prompt"], server.settings.max_nodes)
-    await server.catalogs.wait_for({node.class_type for node in graph.nodes.values()}, _CATALOG_WAIT_S)
-    graph = server.catalogs.with_replacements(graph)
-    class_types = frozenset(node.class_type for node in graph.nodes.values())
-    validation, ask_validators = await _validate(server, do, graph, _targets(body))
-    if validation.error is not None:
-        raise PromptRefused(_with_packs(server, validation.error), validation.node_errors)
-    job, secrets = await do(_job, body, number, validation.graph, validation.outputs, idempotency_key)
-    outcome = await server.dispatcher.submit(job, class_types, secrets, ask_validators=ask_validators)
-    if isinstance(outcome, Conflict):
-        raise PromptRefused.simple(
-            "prompt_id_conflict", "A different prompt with this id exists", f"prompt_id '{job.id[:200]}'", status=409
-        )
-    if isinstance(outcome, Existing) and job.client_id is not None:
-        server.dispatcher.also_tell(outcome.job.id, job.client_id)
-        await server.sockets.repeat(outcome.job.id, job.client_id)
-    return {"prompt_id": outcome.job.id, "number": outcome.job.number, "node_errors": validation.node_errors}
-
-
-def _with_packs(server: Services, error: dict[str, Any]) -> dict[str, Any]:
-    """The refusal of an unknown class, with the packs that it may be missing from: `extra_info.packs`, name -> why."""
-    if error["type"] != "missing_node_type":
-        return error
-    left_out = f"class {error['extra_info']['class_type']} is left out"
-    packs = {
-        report.name: report.error or next(warning for warning in report.warnings if warning.startswith(left_out))
-        for report in reports(server)
-        if report.error is not None or any(warning.startswith(left_out) for warning in report.warnings)
-    }
-    return {**error, "extra_info": {**error["extra_info"], "packs": packs}} if packs else error
-
-
-async def _validate(
-    server: Services, do: Callable[..., Any], graph: Graph, targets: Sequence[str] | None
-) -> tuple[Validation, bool]:
-    """Check a graph, the code of node packs included; with whether that code is still to be asked when the run starts.
-
-    Lists of choices that packs make may have changed since they were told: before one refuses a value, it is asked for
-    anew.
-    """
-    catalog = server.catalogs.current
-    validation: Validation = await do(validate, graph, catalog, targets=targets)
-    if server.questions.of_packs(_refused_by_choices(validation)):
-        await server.questions.refresh()
-        if server.catalogs.current is not catalog:
-            catalog = server.catalogs.current
-            validation = await do(validate, graph, catalog, targets=targets)
-    if not validation.questions:
-        return validation, False
-    answers = await server.questions.validate(validation.questions)
-    if answers is None:
-        return validation, True
-    return await do(validate, graph, catalog, targets=targets, answers=answers), False
-
-
-def _refused_by_choices(validation: Validation) -> set[str]:
-    """Classes of nodes with a value that is not in their list."""
-    return {
-        node["class_type"]
-        for node in validation.node_errors.values()
-        if any(reason["type"] == "value_not_in_list" for reason in node["errors"])
-    }
-
-
-async def _at_once(function: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
-    return function(*arguments, **options)
-
-
-def _normal_body(body: Any) -> dict[str, Any]:
-    """Return the body with `prompt` in it; a bare graph is taken as one."""
-    if not isinstance(body, dict):
-        raise PromptRefused.simple(
-            "no_prompt", "No prompt provided", f"the body is {type(body).__name__}, not an object"
-        )
-    if "prompt" in body:
-        return body
-    if body and all(isinstance(node, dict) and "class_type" in node for node in body.values()):
-        return {"prompt": body}
-    raise PromptRefused.simple("no_prompt", "No prompt provided", "No prompt provided")
-
-
-def _parse(prompt: Any, max_nodes: int) -> Graph:
-    try:
-        return Graph.parse(prompt, max_nodes=max_nodes)
-    except GraphError as error:
-        raise PromptRefused(error.body()) from error
-
-
-def _number(body: dict[str, Any], counted: int) -> int | float:
-    if "number" in body and body["number"] is not None:
-        given = body["number"]
-        try:
-            number = float(given)
-        except (TypeError, ValueError) as error:
-            raise PromptRefused.simple("invalid_prompt", "number must be a number", repr(given)[:200]) from error
-        if not math.isfinite(number):
-            raise PromptRefused.simple("invalid_prompt", "number must be finite", repr(given)[:200])
-        return number
-    return -counted if body.get("front") else counted
-
-
-def _targets(body: dict[str, Any]) -> list[str] | None:
-    targets = body.get("partial_execution_targets")
-    if targets is None:
-        return None
-    if not isinstance(targets, list):
-        raise PromptRefused.simple(
-            "invalid_prompt", "partial_execution_targets must be a list of node ids", repr(targets)[:200]
-        )
-    return [str(target) for target in targets]
-
-
-def _job(
-    body: dict[str, Any], number: int | float, graph: Graph, outputs: tuple[str, ...], idempotency_key: str | None
-) -> tuple[Job, dict[str, Any]]:
-    now = time.time_ns() // 1_000_000
-    extra_data = body.get("extra_data")
-    if extra_data is None:
-        extra_data = {}
-    if not isinstance(extra_data, dict):
-        raise PromptRefused.simple("invalid_prompt", "extra_data must be an object", repr(extra_data)[:200])
-    secrets = {key: extra_data[key] for key in SECRET_KEYS if key in extra_data}
-    extra_data = {key: value for key, value in extra_data.items() if key not in secrets}
-    client_id = body.get("client_id") or extra_data.get("client_id") or None  # some clients send "" for none
-    if client_id is not None:
-        client_id = str(client_id)
-        extra_data["client_id"] = client_id
-    extra_data["create_time"] = now
-    job = Job(
-        id=_job_id(body, idempotency_key),
-        number=number,
-        graph=orjson.dumps(graph.to_json()),
-        targets=outputs,
-        fingerprint=_fingerprint(graph, outputs),
-        created_ms=now,
-        extra_data=extra_data,
-        client_id=client_id,
-    )
-    return job, secrets
-
-
-def _job_id(body: dict[str, Any], idempotency_key: str | None) -> JobId:
-    given = body.get("prompt_id")
-    if given is None:
-        return JobId(str(uuid.uuid5(uuid.NAMESPACE_OID, idempotency_key)) if idempotency_key else str(uuid.uuid4()))
-    job_id = str(given)
-    if not job_id or len(job_id) > 200 or "\0" in job_id:
-        raise PromptRefused.simple(
-            "invalid_prompt_id", "prompt_id must have 1 to 200 characters, none of them NUL", repr(job_id)[:100]
-        )
-    return JobId(job_id)
-
-
-def _fingerprint(graph: Graph, outputs: tuple[str, ...]) -> str:
-    return hashlib.blake2b(orjson.dumps([graph.fingerprint(), outputs]), digest_size=16).hexdigest()
+    remaining = services(request).dispatcher.remaining_of(owner(request))
+    return JSONResponse(b'{"exec_info":{"queue_remaining":%d}}' % remaining)
