@@ -133,15 +133,13 @@ class Settings(BaseSettings):
     )
 
     cors_origin: str | None = Field(None, description="Value of Access-Control-Allow-Origin; no CORS without it.")
-    multi_user: bool = Field(False, description="Keep settings and files of several users apart, by `Comfy-User`.")
-    feature_flags: Names = Field(
-        (), description="Further flags for `/features`, as `name=value`, comma-separated: for the editor."
-    )
     allowed_hosts: Names = Field((), description="Further host names that requests may name, comma-separated.")
     api_key: Secrets = Field(
         (), description="Keys of which every caller must give one, comma-separated; `inglenook keys` makes better ones."
     )
     insecure: bool = Field(False, description="Serve other machines although there is no key.")
+    multi_user: bool = Field(False, description="Keep users apart by the header Comfy-User: settings, files, jobs.")
+    feature_flags: Names = Field((), description="Further flags that `/features` tells, `key=value` or `key`.")
     compress_responses: bool = Field(False, description="Send JSON and plain text as gzip to clients that accept it.")
     strict: bool = Field(False, description="Repair nothing in workflows that are submitted.")
 

@@ -16,7 +16,6 @@ from inglenook.api.comfy import system
 from inglenook.api.comfy.entries import show_result
 from inglenook.api.comfy.sockets import SocketHub
 from inglenook.api.deps import Services
-from inglenook.api.identity import DEFAULT_USER
 from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
@@ -25,7 +24,7 @@ from inglenook.jobs import DataFolderLock, Job, JobStore, sqlite_url
 from inglenook.media import writing
 from inglenook.media.attempts import discard_files, forget_all
 from inglenook.media.folders import Folders
-from inglenook.media.users import Users
+from inglenook.media.users import DEFAULT_USER, Users
 from inglenook.settings import Settings
 from inglenook.workers.device import DeviceWorker
 from inglenook.workers.worker import Worker
