@@ -282,3 +282,11 @@ async def test_only_the_prefix_is_taken_off(scope, path, raw):
 
     await UnderEditor(app)({"type": "websocket", **scope}, None, ignore)
     assert (seen["path"], seen["raw_path"]) == (path, raw)
+
+
+async def test_a_page_may_link_the_users_style_sheet_before_there_is_one(http):
+    as_style = {"Sec-Fetch-Dest": "style"}
+    linked = await http.get("/api/userdata/user.css", headers=as_style)
+    assert (linked.status_code, linked.text, linked.headers["content-type"]) == (200, "", "text/css; charset=utf-8")
+    assert (await http.get("/api/userdata/user.css")).status_code == 404
+    assert (await http.get("/api/userdata/other.css", headers=as_style)).status_code == 404

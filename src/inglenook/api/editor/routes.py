@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from inglenook import __version__
 from inglenook.api.cache_headers import missing_file_headers
-from inglenook.api.deps import folders
+from inglenook.api.deps import users
 from inglenook.api.editor.front_end import FrontEnd, shows_front_end
 from inglenook.api.editor.static_files import find
 from inglenook.api.errors import ApiError, JSONResponse
@@ -46,11 +46,17 @@ async def get_editor_without_slash(request: Request) -> Response:
 @router.get("/user.css", include_in_schema=False)
 async def get_user_style(request: Request) -> Response:
     """Send the user's own style sheet, empty where there is none: the editor's page always asks for it."""
-    folder = folders(request).user / user_of(request)
-    found = await asyncio.to_thread(find, folder, "user.css")
+    found = await asyncio.to_thread(_user_style, request)
     if found is None:
         return Response(media_type="text/css", headers={"Cache-Control": "no-cache"})
     return await asyncio.to_thread(front_end_of(request).files.answer, found, request.headers)
+
+
+def _user_style(request: Request) -> Path | None:
+    try:
+        return find(users(request).files(user_of(request)).root, "user.css")
+    except ApiError:  # nobody's page, as a browser asks for style sheets before anybody has said who it is
+        return None
 
 
 @router.get("/templates/{path:path}", summary="A workflow template, or a picture of one")
