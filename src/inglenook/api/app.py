@@ -36,6 +36,8 @@ from inglenook.api.comfy import (
 from inglenook.api.compression import Compressed
 from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
+from inglenook.api.editor import FrontEnd, FrontEndFiles, UnderEditor
+from inglenook.api.editor import routes as editor
 from inglenook.api.gateway import workflow_convert
 from inglenook.api.hot import HotRoutes
 from inglenook.api.identity import Identity
@@ -73,6 +75,7 @@ def create_app(services: Services) -> ASGIApp:
         summary="Runs ComfyUI workflows and speaks the ComfyUI API",
     )
     app.state.services = services
+    app.state.front_end = FrontEnd.from_settings(settings)
     errors.install(app)
     _add_routes(app)
     hot = HotRoutes(
@@ -102,18 +105,24 @@ def create_app(services: Services) -> ASGIApp:
         cors_origin=settings.cors_origin,
         max_json_depth=settings.max_json_depth,
     )
-    return Boundary(
+    boundary = Boundary(
         Compressed(access) if settings.compress_responses else access,
         max_body_bytes=settings.max_upload_bytes,
         cors_origin=settings.cors_origin,
         allowed_hosts=settings.allowed_hosts,
         listens_on=settings.host,
     )
+    return UnderEditor(boundary)
 
 
 def route_table() -> list[APIRoute]:
     """Return every route, by its bare path."""
-    return [route for router in (*_ROUTERS, *_BARE_ROUTERS) for route in router.routes if isinstance(route, APIRoute)]
+    return [
+        route
+        for router in (*_ROUTERS, *_BARE_ROUTERS, editor.router)
+        for route in router.routes
+        if isinstance(route, APIRoute)
+    ]
 
 
 def _add_routes(app: FastAPI) -> None:
@@ -134,8 +143,6 @@ def _add_routes(app: FastAPI) -> None:
     for router in _BARE_ROUTERS:
         app.include_router(router)
 
-    @app.get("/", include_in_schema=False)
-    async def root() -> Response:
-        return errors.JSONResponse({"name": "inglenook", "version": __version__, "docs": "/docs"})
-
-    app.mount("/", PackRoutes(), name="packs")  # last: everything above comes before it
+    app.include_router(editor.router)
+    # Last: everything above comes before it
+    app.mount("/", FrontEndFiles(app.state.front_end, PackRoutes()), name="others")
