@@ -128,7 +128,10 @@ async def _read_ui(server: Services, document: Mapping[str, Any]) -> Read:
     max_nodes = server.settings.max_nodes
     await server.catalogs.wait_for(await asyncio.to_thread(needed_classes, document), CATALOG_WAIT_S)
     catalog = server.catalogs.current
-    normalized = await asyncio.to_thread(normalize, document, catalog, max_nodes=max_nodes, random=_RANDOM)
+    old_widgets = server.catalogs.old_widgets()
+    normalized = await asyncio.to_thread(
+        normalize, document, catalog, max_nodes=max_nodes, old_widgets=old_widgets, random=_RANDOM
+    )
     graph = await asyncio.to_thread(_parse, normalized.graph, max_nodes)
     digest = await asyncio.to_thread(_digest, document)
     return Read(server.catalogs.with_replacements(graph), digest, normalized.repairs, document)

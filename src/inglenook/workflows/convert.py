@@ -7,10 +7,11 @@ what its inputs are connected to (`sources`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
 from inglenook.engine.catalog import Catalog
@@ -29,6 +30,9 @@ from inglenook.workflows.widgets import WidgetReader, slot_names
 _EDITOR_NAMES = frozenset({"control_after_generate", "upload", "audioUI", "refresh"})
 """Widgets of the editor itself that lists of values by name may hold."""
 _MOST_REPAIRS = 1000
+
+OldWidgets = Mapping[str, Sequence[str]]
+"""Class -> names of its widgets in the order of their saved values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +55,21 @@ def to_graph(
     catalog: Catalog | Mapping[str, Any],
     *,
     max_nodes: int = MAX_NODES,
+    old_widgets: OldWidgets = MappingProxyType({}),
     random: Random | None = None,
     now: datetime | None = None,
 ) -> Converted:
     """Convert a UI-format workflow. catalog: also an `/object_info` document.
 
-    random chooses among `{a|b}` in prompts, now fills dates in file names.
+    old_widgets: of classes that will be replaced by others, so that they are not missing. random chooses among `{a|b}`
+    in prompts, now fills dates in file names.
     Raises WorkflowFormatError when it is no such workflow or its subgraphs contain themselves, TooManyNodes.
     """
     if not is_ui_format(workflow):
         raise WorkflowFormatError("This is no UI-format workflow: it has no list of nodes")
     if not isinstance(catalog, Catalog):
         catalog = Catalog.from_documents(catalog, lambda source: (), lambda value, kind: False)
-    return _Conversion(workflow, catalog, max_nodes, random or Random(), now or datetime.now()).run()
+    return _Conversion(workflow, catalog, max_nodes, old_widgets, random or Random(), now or datetime.now()).run()
 
 
 def class_types(workflow: Mapping[str, Any]) -> set[str]:
@@ -85,9 +91,16 @@ class _Conversion:
     """One document on its way."""
 
     def __init__(
-        self, document: Mapping[str, Any], catalog: Catalog, max_nodes: int, random: Random, now: datetime
+        self,
+        document: Mapping[str, Any],
+        catalog: Catalog,
+        max_nodes: int,
+        old_widgets: OldWidgets,
+        random: Random,
+        now: datetime,
     ) -> None:
         self.catalog = catalog
+        self.old_widgets = old_widgets
         self.random = random
         self.now = now
         self.reader = WidgetReader(catalog)
@@ -104,7 +117,8 @@ class _Conversion:
     def run(self) -> Converted:
         graph = {item.id: self.entry(item) for item in self.placed}
         nodes = ((item.node.type, item.id, item.node.title) for item in self.placed)
-        return Converted(graph, tuple(self.repairs), find_missing(nodes, self.catalog))
+        missing = find_missing(nodes, (*self.catalog, *self.old_widgets))
+        return Converted(graph, tuple(self.repairs), missing)
 
     def entry(self, item: Placed) -> dict[str, Any]:
         """The API-format node."""
@@ -140,7 +154,8 @@ class _Conversion:
             others = {name: value for name, value in node.values.items() if type(value) in (str, int, float, bool)}
             return {**known, **{name: value for name, value in others.items() if name not in _EDITOR_NAMES}}
         if schema is None:
-            return {}
+            names = self.old_widgets.get(node.type, ())
+            return {name: value for name, value in zip(names, node.values or (), strict=False) if value is not None}
         reading = self.reader.read(schema, node.values or ())
         if reading.is_realigned and len(self.repairs) < _MOST_REPAIRS:
             text = "The saved values do not fit the class as it is now, so they were matched by their types"

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
 from inglenook.engine.catalog import Catalog
 from inglenook.engine.graph import MAX_NODES
-from inglenook.workflows.convert import class_types, is_ui_format, to_graph
+from inglenook.workflows.convert import OldWidgets, class_types, is_ui_format, to_graph
 from inglenook.workflows.documents import unwrap
 from inglenook.workflows.errors import WorkflowFormatError
 from inglenook.workflows.missing import MissingClass, find_missing
@@ -34,17 +35,19 @@ def normalize(
     catalog: Catalog | Mapping[str, Any],
     *,
     max_nodes: int = MAX_NODES,
+    old_widgets: OldWidgets = MappingProxyType({}),
     random: Random | None = None,
     now: datetime | None = None,
 ) -> Normalized:
     """Return the API form of a workflow: API or UI format, wrapped or not, JSON text, or the bytes of a file.
 
-    What is wrong with the nodes of an API-format graph is not looked at, and nothing in it is changed.
+    The options are those of `to_graph`. What is wrong with the nodes of an API-format graph is not looked at, and
+    nothing in it is changed.
     Raises WorkflowFormatError when it is no workflow, TooManyNodes.
     """
     document = unwrap(document)
     if is_ui_format(document):
-        converted = to_graph(document, catalog, max_nodes=max_nodes, random=random, now=now)
+        converted = to_graph(document, catalog, max_nodes=max_nodes, old_widgets=old_widgets, random=random, now=now)
         return Normalized(converted.graph, converted.repairs, converted.missing, document)
     if not isinstance(document, Mapping):
         raise WorkflowFormatError(f"A workflow is a JSON object, not {type(document).__name__}")
@@ -53,7 +56,7 @@ def normalize(
         for node_id, node in document.items()
         if isinstance(node, Mapping) and isinstance(node.get("class_type"), str)
     )
-    return Normalized(dict(document), missing=find_missing(nodes, catalog))
+    return Normalized(dict(document), missing=find_missing(nodes, (*catalog, *old_widgets)))
 
 
 def _title(node: Mapping[str, Any]) -> str | None:

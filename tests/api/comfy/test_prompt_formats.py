@@ -9,7 +9,9 @@ from PIL import Image
 
 from inglenook.api.submission import PromptRefused, repairs_of, submit_body
 from inglenook.demo import load_workflow
+from inglenook.engine.replacement import NodeReplacement
 from inglenook.media.png import text_chunks
+from inglenook.nodes.interfaces import builtin_interfaces
 from tests.api.idle import idle_server, idle_services
 from tests.api.live import new_id, picture_graph
 
@@ -146,6 +148,19 @@ async def test_all_unknown_classes_are_told_at_once(tmp_path):
     assert error["extra_info"]["missing"][0]["nodes"] == [{"id": "8", "title": "Mine"}]
 
 
+async def test_values_of_a_replaced_class_are_named_as_its_pack_says(tmp_path):
+    old = {"id": 1, "type": "OldImage", "widgets_values": [320, 240], "outputs": [{"name": "I", "type": "IMAGE"}]}
+    inputs = [{"new_id": "width", "old_id": "w"}, {"new_id": "height", "old_id": "h"}]
+    fixed = [{"new_id": "batch_size", "set_value": 1}, {"new_id": "color", "set_value": 0}]
+    replacement = NodeReplacement("EmptyImage", "OldImage", old_widget_ids=["w", "h"], input_mapping=[*inputs, *fixed])
+    async with idle_services(tmp_path) as services:
+        services.catalogs.update(builtin_interfaces(), [replacement])
+        reply = await submit_body(services, {"prompt": {**UI, "nodes": [old, *UI["nodes"][1:]]}})
+        graph = json.loads(waiting(services, reply["prompt_id"]).graph)
+    assert graph["1"]["class_type"] == "EmptyImage"
+    assert graph["1"]["inputs"] == {"width": 320, "height": 240, "batch_size": 1, "color": 0}
+
+
 # -- a text alone ----------------------------------------------------------------------------------------------------
 
 
@@ -212,6 +227,8 @@ def test_a_seed_of_minus_one_is_drawn_told_and_kept_in_the_history(live):
     assert entry["status"]["status_str"] == "success"
     assert entry["prompt"][2]["3"]["inputs"]["seed"] == one["after"]
     assert entry["prompt"][3]["inglenook"] == {"repairs": [one]}
+    assert live.get(f"/prompt/{reply['prompt_id']}").json()["repairs"] == [one]
+    assert live.get(f"/api/jobs/{reply['prompt_id']}").json()["workflow"]["extra_data"]["inglenook"]["repairs"] == [one]
     again = noisy(20, seed=one["after"])
     assert "repairs" not in live.post("/prompt", {"prompt": again}).json()
 

@@ -34,7 +34,8 @@ async def post_workflow_convert(request: Request) -> Response:
         document = await asyncio.to_thread(unwrap, body, lambda data: parse_document(data, depth))
         await server.catalogs.wait_for(await asyncio.to_thread(needed_classes, document), _CATALOG_WAIT_S)
         catalog, limit = server.catalogs.current, server.settings.max_nodes
-        normalized = await asyncio.to_thread(normalize, document, catalog, max_nodes=limit)
+        old_widgets = server.catalogs.old_widgets()
+        normalized = await asyncio.to_thread(normalize, document, catalog, max_nodes=limit, old_widgets=old_widgets)
     except WorkflowFormatError as error:
         raise ApiError(400, "invalid_workflow", "This is no workflow that can be converted", str(error)) from error
     except GraphError as error:
