@@ -12,8 +12,9 @@ from typing import Any
 
 from inglenook.engine.catalog import Catalog
 from inglenook.engine.schema import NodeSchema
-from inglenook.workflows.widget_layout import ABSENT, Editor, Step, Widget, chosen, layout
+from inglenook.workflows.widget_layout import ABSENT, DYNAMIC_COMBO, Editor, Step, Widget, chosen, layout
 
+_CHOICES = ("COMBO", DYNAMIC_COMBO)
 _CONTROL_WORDS = frozenset({"fixed", "increment", "decrement", "randomize"})
 _MOST_ALIGNED = 4_000
 """Largest product of a node's values and widgets that is aligned by type."""
@@ -71,17 +72,21 @@ class WidgetReader:
         return Reading(_named(aligned), straight.position, is_realigned=True)
 
     def filled(self, schema: NodeSchema, values: Mapping[str, Any]) -> dict[str, Any]:
-        """All widget values of a node: the given ones, else what a new node has. Null counts as not given."""
+        """All widget values of a node: the given ones, else what a new node has.
+
+        Null counts as not given for a choice; of other widgets it stays away, as the editor submits it: null is no
+        value that a class takes.
+        """
         found: dict[str, Any] = {}
         waiting = list(self._layout(schema)[::-1])
         while waiting:
             step = waiting.pop()
             if isinstance(step, Editor):
                 continue
-            value = values.get(step.name)
-            if value is None:
+            value = values.get(step.name, ABSENT)
+            if value is ABSENT or (value is None and step.kind in _CHOICES):
                 value = self._default(schema, step)
-            if value is ABSENT:
+            if value is ABSENT or value is None:
                 continue
             found[step.name] = value
             if step.is_dynamic:
