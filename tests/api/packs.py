@@ -38,8 +38,8 @@ class PackWorker(NeverReady):
 class PackServer:
     """A running server; `http` speaks to it, `worker` names the socket of the routes."""
 
-    def __init__(self, port, http, worker):
-        self.port, self.http, self.worker = port, http, worker
+    def __init__(self, port, http, worker, keys):
+        self.port, self.http, self.worker, self.keys = port, http, worker, keys
 
     async def raw(self, request):
         """Send bytes; return all that comes back until the connection ends or nothing comes for a while."""
@@ -90,7 +90,7 @@ async def serving(folder, worker, **settings):
         port = listener.getsockname()[1]
         try:
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
-                yield PackServer(port, http, worker)
+                yield PackServer(port, http, worker, services.keys)
         finally:
             server.should_exit = True
             server.force_exit = True

@@ -21,7 +21,7 @@ from inglenook.api.comfy.extensions import reports
 from inglenook.api.deps import Services
 from inglenook.api.errors import JSONResponse
 from inglenook.engine.graph import Graph, GraphError
-from inglenook.engine.secrets import SECRET_KEYS
+from inglenook.engine.secrets import SECRET_KEYS, without_server_key
 from inglenook.engine.validation import Validation, validate
 from inglenook.errors import InglenookError
 from inglenook.jobs import Conflict, Existing, Job, JobId
@@ -69,7 +69,7 @@ async def submit_body(
     Raises PromptRefused, whose `body()` is the answer, and QueueFull, ShuttingDown or what the store raises.
     """
     do = asyncio.to_thread if size_bytes > _LARGE_BODY else _at_once
-    body = _normal_body(await server.questions.rewrite(body))
+    body = _normal_body(await server.questions.rewrite(without_server_key(body)))
     number = _number(body, server.dispatcher.next_number())
     graph = await do(_parse, body["prompt"], server.settings.max_nodes)
     await server.catalogs.wait_for({node.class_type for node in graph.nodes.values()}, _CATALOG_WAIT_S)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-SECRET_KEYS = ("auth_token_comfy_org", "api_key_comfy_org", "api_key")
+SERVER_KEY = "api_key"
+"""Key of the extra data that is for the server alone: who submits. No worker, no pack and no job gets it."""
+SECRET_KEYS = ("auth_token_comfy_org", "api_key_comfy_org", SERVER_KEY)
 """Keys of a job's extra data."""
 _SHORTEST = 8
 """Anything shorter is no key, and occurs in texts by chance."""
@@ -16,6 +18,14 @@ def secret_values(extra_data: Mapping[str, Any]) -> tuple[str, ...]:
     """The secrets of a job, longest first."""
     values = {extra_data.get(key) for key in SECRET_KEYS if isinstance(extra_data.get(key), str)}
     return tuple(sorted((value for value in values if value and len(value) >= _SHORTEST), key=len, reverse=True))
+
+
+def without_server_key(body: Any) -> Any:
+    """What a `POST /prompt` carries, without the key of whoever sent it."""
+    extra_data = body.get("extra_data") if isinstance(body, dict) else None
+    if not isinstance(extra_data, dict) or SERVER_KEY not in extra_data:
+        return body
+    return {**body, "extra_data": {key: value for key, value in extra_data.items() if key != SERVER_KEY}}
 
 
 def redact(text: str, secrets: Sequence[str]) -> str:
