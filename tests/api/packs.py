@@ -8,8 +8,7 @@ import httpx
 import uvicorn
 
 from inglenook.api.app import create_app
-from inglenook.api.server import bind
-from inglenook.api.websocket_protocol import BatchingProtocol
+from inglenook.api.server import bind, uvicorn_config
 from inglenook.packs import route_server
 from tests.api.idle import NeverReady, idle_services
 
@@ -75,16 +74,8 @@ async def serving(folder, worker, **settings):
     """A real server with this worker."""
     async with idle_services(folder, worker, port=0, **settings) as services:
         (listener,) = bind(services.settings)
-        config = uvicorn.Config(
-            create_app(services),
-            ws=BatchingProtocol,
-            ws_ping_interval=None,
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=1,
-        )
+        config = uvicorn_config(create_app(services), services.settings)
+        config.timeout_graceful_shutdown = 1
         server = uvicorn.Server(config)
         task = asyncio.create_task(server._serve([listener]))
         port = listener.getsockname()[1]

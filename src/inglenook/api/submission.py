@@ -21,7 +21,7 @@ from inglenook.api.comfy.extensions import reports
 from inglenook.api.deps import Services
 from inglenook.api.errors import JSONResponse
 from inglenook.engine.graph import Graph, GraphError
-from inglenook.engine.secrets import SECRET_KEYS, without_server_key
+from inglenook.engine.secrets import SECRET_KEYS, split_secrets
 from inglenook.engine.validation import Validation, validate
 from inglenook.errors import InglenookError
 from inglenook.jobs import Conflict, Existing, Job, JobId
@@ -69,7 +69,8 @@ async def submit_body(
     Raises PromptRefused, whose `body()` is the answer, and QueueFull, ShuttingDown or what the store raises.
     """
     do = asyncio.to_thread if size_bytes > _LARGE_BODY else _at_once
-    body = _normal_body(await server.questions.rewrite(without_server_key(body)))
+    body, secrets = split_secrets(body)  # first of all: packs that rewrite prompts get none
+    body = _normal_body(await server.questions.rewrite(body))
     number = _number(body, server.dispatcher.next_number())
     graph = await do(_parse, body["prompt"], server.settings.max_nodes)
     await server.catalogs.wait_for({node.class_type for node in graph.nodes.values()}, _CATALOG_WAIT_S)
@@ -78,8 +79,10 @@ async def submit_body(
     validation, ask_validators = await _validate(server, do, graph, _targets(body))
     if validation.error is not None:
         raise PromptRefused(_with_packs(server, validation.error), validation.node_errors)
-    job, secrets = await do(_job, body, number, validation.graph, validation.outputs, idempotency_key, client_id)
-    outcome = await server.dispatcher.submit(job, class_types, secrets, ask_validators=ask_validators)
+    job, more_secrets = await do(_job, body, number, validation.graph, validation.outputs, idempotency_key, client_id)
+    outcome = await server.dispatcher.submit(
+        job, class_types, {**more_secrets, **secrets}, ask_validators=ask_validators
+    )
     if isinstance(outcome, Conflict):
         raise PromptRefused.simple(
             "prompt_id_conflict", "A different prompt with this id exists", f"prompt_id '{job.id[:200]}'", status=409

@@ -20,12 +20,13 @@ def secret_values(extra_data: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(sorted((value for value in values if value and len(value) >= _SHORTEST), key=len, reverse=True))
 
 
-def without_server_key(body: Any) -> Any:
-    """What a `POST /prompt` carries, without the key of whoever sent it."""
+def split_secrets(body: Any) -> tuple[Any, dict[str, Any]]:
+    """What a `POST /prompt` carries without its secrets, and those that are for nodes."""
     extra_data = body.get("extra_data") if isinstance(body, dict) else None
-    if not isinstance(extra_data, dict) or SERVER_KEY not in extra_data:
-        return body
-    return {**body, "extra_data": {key: value for key, value in extra_data.items() if key != SERVER_KEY}}
+    if not isinstance(extra_data, dict) or extra_data.keys().isdisjoint(SECRET_KEYS):
+        return body, {}
+    secrets = {key: extra_data[key] for key in SECRET_KEYS if key in extra_data and key != SERVER_KEY}
+    return {**body, "extra_data": {key: extra_data[key] for key in extra_data if key not in SECRET_KEYS}}, secrets
 
 
 def redact(text: str, secrets: Sequence[str]) -> str:
