@@ -104,3 +104,21 @@ async def object_body(request: Request, max_depth: int, *, lenient: bool = False
     if lenient:
         return {}
     raise ApiError(400, "invalid_json", f"The body must be a JSON object, not {type(value).__name__}")
+
+
+def id_list(value: Any) -> list[str]:
+    """Return the ids in a list, numbers as text. Raises ApiError 400 when it is none."""
+    if not isinstance(value, list) or any(isinstance(item, (dict, list)) for item in value):
+        raise ApiError(400, "invalid_request", "delete must be a list of ids", orjson.dumps(value).decode()[:200])
+    return [str(item) for item in value]
+
+
+def whole_number(name: str, value: str | None) -> int | None:
+    """Return an integer of a query, None when it is absent or empty. Raises ApiError 400 for anything else."""
+    if value is None or value == "":
+        return None
+    try:
+        number = int(value)
+    except ValueError as error:
+        raise ApiError(400, "invalid_request", f"{name} must be an integer", value[:100]) from error
+    return max(min(number, 2**31), -(2**31))

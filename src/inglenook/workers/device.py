@@ -126,8 +126,10 @@ class DeviceWorker:
         interrupt_grace_s: float = 30.0,
         memory_limit_bytes: int | None = None,
         pack_import_timeout_s: float = 300.0,
+        environment: Mapping[str, str] | None = None,
         command: Sequence[str] = (sys.executable, "-m", "inglenook.workers.child"),
     ) -> None:
+        """environment: variables of the process beside those of this one, stronger than these."""
         self.name = name
         self.state = WorkerState.STOPPED
         self.documents: Mapping[str, Any] | None = None
@@ -154,6 +156,7 @@ class DeviceWorker:
         """Questions that nobody waits for any more, with who wants the answer nevertheless."""
         self._question_number = 0
         self._command = tuple(command)
+        self._environment = dict(environment or {})
         self._listener: WorkerListener | None = None
         self._channel: _Channel | None = None
         self._process: ProcessGroup | None = None
@@ -242,7 +245,7 @@ class DeviceWorker:
             stdout=output,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,  # a Ctrl-C in the terminal is the server's to handle
-            env=_environment(),
+            env={**_environment(), **self._environment},
         )
         return ProcessGroup(process)
 
