@@ -22,7 +22,7 @@ from inglenook.api.comfy.extensions import reports
 from inglenook.api.deps import Services
 from inglenook.api.errors import JSONResponse
 from inglenook.engine.graph import Graph, GraphError
-from inglenook.engine.secrets import SECRET_KEYS
+from inglenook.engine.secrets import SECRET_KEYS, split_secrets
 from inglenook.engine.validation import Validation, validate
 from inglenook.errors import InglenookError
 from inglenook.jobs import Conflict, Existing, Job, JobId
@@ -72,6 +72,7 @@ async def submit_body(
     Raises PromptRefused, whose `body()` is the answer, and QueueFull, ShuttingDown or what the store raises.
     """
     do = asyncio.to_thread if size_bytes > _LARGE_BODY else _at_once
+    body, secrets = split_secrets(body)  # first of all: packs that rewrite prompts get none
     body = _normal_body(await server.questions.rewrite(body))
     number = _number(body, server.dispatcher.next_number())
     graph = await do(_parse, body["prompt"], server.settings.max_nodes)
@@ -82,7 +83,8 @@ async def submit_body(
     if validation.error is not None:
         raise PromptRefused(_with_packs(server, validation.error), validation.node_errors)
     origin = _Origin(idempotency_key, client_id, user, usage_source)
-    job, secrets = await do(_job, body, number, validation.graph, validation.outputs, origin)
+    job, more_secrets = await do(_job, body, number, validation.graph, validation.outputs, origin)
+    secrets = {**more_secrets, **secrets}
     outcome = await server.dispatcher.submit(job, class_types, secrets, ask_validators=ask_validators)
     if isinstance(outcome, Conflict):
         raise PromptRefused.simple(
