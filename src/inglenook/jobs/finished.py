@@ -109,7 +109,7 @@ def runs(
 
 
 def _encoded(connection: Connection, row: Row[Any], show: ShowResult) -> EncodedRun:
-    _sequence, job_id, number, number_is_int, graph, extra_data, targets, shown = row
+    _sequence, job_id, number, number_is_int, graph, extra_data, targets, shown = tuple(row)
     if shown is None:  # of an older version
         entry = history_entry(connection, job_id)
         shown = b"{}" if entry is None else show(job_id, entry.result)
