@@ -48,7 +48,8 @@ async def idle_services(folder, worker=None, **settings):
     settings = Settings(base_directory=folder, **settings)
     folders = Folders.from_settings(settings)
     async with JobStore.open(sqlite_url(folder / "jobs.sqlite"), show_result=show_result) as store:
-        dispatcher = Dispatcher(store, Bus(), [worker or NeverReady()])
+        limit_bytes = round(settings.queue_limit_mb * (1 << 20))
+        dispatcher = Dispatcher(store, Bus(), [worker or NeverReady()], queue_limit_bytes=limit_bytes)
         catalogs = Catalogs(folders, folder / "catalog.json")
         questions = PackQuestions(lambda: dispatcher.workers, catalogs)
         hub = SocketHub(dispatcher, store, {})
