@@ -34,6 +34,12 @@ class NeverReady:
     async def close(self):
         pass
 
+    def interrupt(self, job_id):
+        pass
+
+    def free(self, *, unload_models, free_memory):
+        pass
+
 
 class Idle:
     """An app whose jobs wait for ever; `http` speaks to it."""
