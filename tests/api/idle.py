@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 
+from inglenook.api.access.keyring import KeyRing
 from inglenook.api.app import create_app
 from inglenook.api.comfy.entries import show_result
 from inglenook.api.comfy.sockets import SocketHub
@@ -14,6 +15,7 @@ from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.questions import PackQuestions
 from inglenook.jobs import JobStore, sqlite_url
 from inglenook.media.folders import Folders
+from inglenook.media.users import Users
 from inglenook.settings import Settings
 from inglenook.workers.worker import WorkerState
 
@@ -60,7 +62,8 @@ async def idle_services(folder, worker=None, **settings):
         questions = PackQuestions(lambda: dispatcher.workers, catalogs)
         hub = SocketHub(dispatcher, store, {})
         await dispatcher.start()
-        yield Services(settings, store, folders, catalogs, dispatcher, questions, hub)
+        users = Users(folders.user, settings.data_folder)
+        yield Services(settings, store, folders, catalogs, dispatcher, questions, hub, KeyRing.of(settings), users)
         await dispatcher.close(0)
 
 

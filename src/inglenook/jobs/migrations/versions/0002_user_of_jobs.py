@@ -1,6 +1,6 @@
 """Whose job it is, results as they are shown, and an index for each listing.
 
-Revision ID: 0003
+Revision ID: 0002
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
+revision = "0002"
 down_revision: str | None = "0001"
 
 _created = ["removed", "created_ms", "sequence"]
