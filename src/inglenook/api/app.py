@@ -38,6 +38,7 @@ from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.editor import FrontEnd, FrontEndFiles, UnderEditor
 from inglenook.api.editor import routes as editor
+from inglenook.api.gateway import workflow_convert
 from inglenook.api.hot import HotRoutes
 from inglenook.api.identity import Identity
 from inglenook.api.pack_routes import PackRoutes
@@ -59,6 +60,7 @@ _ROUTERS = (
     subgraphs.router,
     users.router,
     userdata.router,
+    workflow_convert.router,
 )
 _BARE_ROUTERS = (internal.router,)
 """Those that do not exist under `/api`."""
