@@ -14,7 +14,19 @@ from inglenook.api.access import routes as access_routes
 from inglenook.api.access.layer import Access
 from inglenook.api.access.sessions import Sessions
 from inglenook.api.boundary import Boundary
-from inglenook.api.comfy import extensions, files, history, jobs, models, prompt, queue, system, userdata, users
+from inglenook.api.comfy import (
+    extensions,
+    file_metadata,
+    files,
+    history,
+    jobs,
+    models,
+    prompt,
+    queue,
+    system,
+    userdata,
+    users,
+)
 from inglenook.api.compression import Compressed
 from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
@@ -29,6 +41,7 @@ _ROUTERS = (
     jobs.router,
     system.router,
     files.router,
+    file_metadata.router,
     models.router,
     extensions.router,
     access_routes.router,
