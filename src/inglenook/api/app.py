@@ -18,6 +18,7 @@ from inglenook.api.cache_headers import CacheHeaders
 from inglenook.api.comfy import (
     extensions,
     features,
+    file_metadata,
     files,
     history,
     internal,
@@ -50,6 +51,7 @@ _ROUTERS = (
     jobs.router,
     system.router,
     files.router,
+    file_metadata.router,
     models.router,
     model_previews.router,
     extensions.router,

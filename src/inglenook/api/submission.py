@@ -20,7 +20,7 @@ import orjson
 from inglenook.api.deps import Services
 from inglenook.api.preparation import Prepared, prepare
 from inglenook.api.refusal import PromptRefused
-from inglenook.engine.secrets import SECRET_KEYS
+from inglenook.engine.secrets import SECRET_KEYS, split_secrets
 from inglenook.jobs import Conflict, Existing, Job, JobId
 from inglenook.workflows import is_bare_graph, is_ui_format
 
@@ -54,13 +54,15 @@ async def submit_body(
     Raises PromptRefused, whose `body()` is the answer, and QueueFull, ShuttingDown or what the store raises.
     """
     do = asyncio.to_thread if size_bytes > _LARGE_BODY else _at_once
+    body, secrets = split_secrets(body)  # first of all: packs that rewrite prompts get none
     body = await server.questions.rewrite(body)
     payload, body = _payload(body)
     number = _number(body, server.dispatcher.next_number())
     strict = server.settings.strict or _extra_data(body).get("strict") is True
     prepared = await prepare(server, payload, _targets(body), do, strict=strict)
     origin = _Origin(idempotency_key, client_id, user, usage_source)
-    job, secrets = await do(_job, body, number, prepared, origin)
+    job, more_secrets = await do(_job, body, number, prepared, origin)
+    secrets = {**more_secrets, **secrets}
     outcome = await server.dispatcher.submit(job, prepared.class_types, secrets, ask_validators=prepared.ask_validators)
     if isinstance(outcome, Conflict):
         raise PromptRefused.simple(

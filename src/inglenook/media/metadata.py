@@ -66,8 +66,8 @@ def _from_exif(tags: Mapping[int, Any]) -> dict[str, str]:
 
 
 def parse_workflow(text: str) -> Any:
-    """The JSON in a text; MediaError when it is none."""
+    """The JSON in a text, None for its not-a-numbers, which ComfyUI writes; MediaError when it is none."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=lambda _: None)
     except (ValueError, RecursionError):
         raise MediaError("the embedded workflow is not valid JSON") from None
