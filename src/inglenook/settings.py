@@ -125,6 +125,10 @@ class Settings(BaseSettings):
     max_nodes: int = Field(20_000, ge=1, description="Nodes of one graph.")
     max_megapixels: float = Field(256.0, gt=0, description="Largest picture that is read, in millions of pixels.")
 
+    default_workflow: Path | None = Field(
+        None, description="Workflow file that a plain text as `prompt` is filled into; the demo's."
+    )
+
     disable_all_custom_nodes: bool = Field(False, description="Import no node packs.")
     whitelist_custom_nodes: Names = Field(
         (), description="Packs that are imported although `disable_all_custom_nodes` is set, comma-separated."
