@@ -2,6 +2,7 @@
 
 from inglenook.jobs.codec import from_json, to_json
 from inglenook.jobs.database import sqlite_url
+from inglenook.jobs.deliveries import Outbox
 from inglenook.jobs.errors import (
     DataFolderLocked,
     JobRejected,
@@ -31,14 +32,20 @@ from inglenook.jobs.job import (
 from inglenook.jobs.lock import DataFolderLock
 from inglenook.jobs.rows import extra_json
 from inglenook.jobs.store import JobStore, now_ms
+from inglenook.jobs.webhooks import Attempt, Delivery, DeliveryFilter, DeliveryPage, DeliveryState, Webhook
 
 __all__ = [
     "AddOutcome",
     "Added",
+    "Attempt",
     "Conflict",
     "DataFolderLock",
     "DataFolderLocked",
     "DeathCount",
+    "Delivery",
+    "DeliveryFilter",
+    "DeliveryPage",
+    "DeliveryState",
     "EncodedRun",
     "Existing",
     "FinishedJob",
@@ -55,8 +62,10 @@ __all__ = [
     "JobStoreUnusable",
     "ListedJob",
     "Listing",
+    "Outbox",
     "Page",
     "State",
+    "Webhook",
     "extra_json",
     "from_json",
     "now_ms",
