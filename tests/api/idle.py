@@ -13,6 +13,7 @@ from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.questions import PackQuestions
+from inglenook.dispatch.webhooks import Webhooks
 from inglenook.jobs import JobStore, sqlite_url
 from inglenook.media.folders import Folders
 from inglenook.media.users import Users
@@ -63,7 +64,10 @@ async def idle_services(folder, worker=None, **settings):
         hub = SocketHub(dispatcher, store, {})
         await dispatcher.start()
         users = Users(folders.user, settings.data_folder)
-        yield Services(settings, store, folders, catalogs, dispatcher, questions, hub, KeyRing.of(settings), users)
+        webhooks = Webhooks(store, allow_private=settings.webhook_allow_private)
+        yield Services(
+            settings, store, folders, catalogs, dispatcher, questions, hub, KeyRing.of(settings), users, webhooks
+        )
         await dispatcher.close(0)
 
 

@@ -39,7 +39,7 @@ from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.editor import FrontEnd, FrontEndFiles, UnderEditor
 from inglenook.api.editor import routes as editor
-from inglenook.api.gateway import workflow_convert
+from inglenook.api.gateway import webhooks, workflow_convert
 from inglenook.api.hot import HotRoutes
 from inglenook.api.identity import Identity
 from inglenook.api.pack_routes import PackRoutes
@@ -64,6 +64,8 @@ _ROUTERS = (
     userdata.router,
     workflow_convert.router,
 )
+_GATEWAY_ROUTERS = (webhooks.router,)
+"""Those that exist under `/api` alone."""
 _BARE_ROUTERS = (internal.router,)
 """Those that do not exist under `/api`."""
 
@@ -121,7 +123,7 @@ def route_table() -> list[APIRoute]:
     """Return every route, by its bare path."""
     return [
         route
-        for router in (*_ROUTERS, *_BARE_ROUTERS, editor.router)
+        for router in (*_ROUTERS, *_GATEWAY_ROUTERS, *_BARE_ROUTERS, editor.router)
         for route in router.routes
         if isinstance(route, APIRoute)
     ]
@@ -141,6 +143,9 @@ def _add_routes(app: FastAPI) -> None:
     for router in (*_ROUTERS, sockets):
         app.include_router(router)
         app.include_router(router, prefix="/api", include_in_schema=False)
+
+    for router in _GATEWAY_ROUTERS:
+        app.include_router(router, prefix="/api")
 
     for router in _BARE_ROUTERS:
         app.include_router(router)

@@ -14,6 +14,7 @@ from inglenook.api.media_reader import MediaReader
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.questions import PackQuestions
+from inglenook.dispatch.webhooks import Webhooks
 from inglenook.jobs import JobStore
 from inglenook.media.folders import Folders
 from inglenook.media.users import Users
@@ -36,6 +37,7 @@ class Services:
     sockets: SocketHub
     keys: KeyRing
     users: Users
+    webhooks: Webhooks
     media_reader: MediaReader = field(default_factory=MediaReader)
 
 

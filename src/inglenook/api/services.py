@@ -17,11 +17,14 @@ from inglenook.api.comfy.features import features
 from inglenook.api.comfy.sockets import SocketHub
 from inglenook.api.deps import Services
 from inglenook.api.media_reader import MediaReader
+from inglenook.dispatch.addresses import WebhookRefused
 from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.questions import PackQuestions
-from inglenook.jobs import DataFolderLock, Job, JobStore, sqlite_url
+from inglenook.dispatch.webhooks import Webhooks
+from inglenook.errors import SettingsError
+from inglenook.jobs import ENDS, EVENTS, DataFolderLock, Job, JobStore, Webhook, sqlite_url
 from inglenook.media import writing
 from inglenook.media.attempts import discard_files, forget_all
 from inglenook.media.folders import Folders
@@ -75,7 +78,11 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     )
     hub = SocketHub(dispatcher, store, features(settings))
     bus.join(hub)
+    webhooks = _webhooks(settings, store)
+    bus.join(webhooks)
+    stack.push_async_callback(webhooks.close)
     stack.push_async_callback(dispatcher.close, settings.shutdown_grace_s)
+    await webhooks.start()
     await dispatcher.recover(_class_types)
     forget_all(settings.data_folder)
     await dispatcher.start()
@@ -83,7 +90,28 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     users = Users(folders.user, settings.data_folder)
     media_reader = MediaReader()
     stack.push_async_callback(media_reader.close)
-    return Services(settings, store, folders, catalogs, dispatcher, questions, hub, keys, users, media_reader)
+    return Services(settings, store, folders, catalogs, dispatcher, questions, hub, keys, users, webhooks, media_reader)
+
+
+def _webhooks(settings: Settings, store: JobStore) -> Webhooks:
+    """Raises SettingsError for a URL or an event that is none."""
+    unknown = sorted(set(settings.webhook_events) - set(EVENTS))
+    if unknown:
+        raise SettingsError(f"webhook_events names {', '.join(unknown)}; there are {', '.join(EVENTS)}")
+    url, secret = settings.webhook_url, settings.webhook_secret
+    webhooks = Webhooks(
+        store,
+        standing=() if url is None else [Webhook(url, settings.webhook_events or ENDS)],
+        secret=None if secret is None else secret.get_secret_value(),
+        allow_private=settings.webhook_allow_private,
+        timeout_s=settings.webhook_timeout_s,
+    )
+    if url is not None:
+        try:
+            webhooks.check(url)
+        except WebhookRefused as error:
+            raise SettingsError(f"webhook_url: {error}") from error
+    return webhooks
 
 
 def _local_worker(settings: Settings) -> DeviceWorker:

@@ -32,9 +32,20 @@ from inglenook.jobs.job import (
 from inglenook.jobs.lock import DataFolderLock
 from inglenook.jobs.rows import extra_json
 from inglenook.jobs.store import JobStore, now_ms
-from inglenook.jobs.webhooks import Attempt, Delivery, DeliveryFilter, DeliveryPage, DeliveryState, Webhook
+from inglenook.jobs.webhooks import (
+    ENDS,
+    EVENTS,
+    Attempt,
+    Delivery,
+    DeliveryFilter,
+    DeliveryPage,
+    DeliveryState,
+    Webhook,
+)
 
 __all__ = [
+    "ENDS",
+    "EVENTS",
     "AddOutcome",
     "Added",
     "Attempt",
