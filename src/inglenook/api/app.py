@@ -14,7 +14,25 @@ from inglenook.api.access import routes as access_routes
 from inglenook.api.access.layer import Access
 from inglenook.api.access.sessions import Sessions
 from inglenook.api.boundary import Boundary
-from inglenook.api.comfy import extensions, files, history, jobs, models, prompt, queue, system, userdata, users
+from inglenook.api.cache_headers import CacheHeaders
+from inglenook.api.comfy import (
+    extensions,
+    features,
+    files,
+    history,
+    internal,
+    jobs,
+    model_previews,
+    models,
+    prompt,
+    queue,
+    subgraphs,
+    system,
+    translations,
+    userdata,
+    users,
+    workflow_templates,
+)
 from inglenook.api.compression import Compressed
 from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
@@ -32,11 +50,18 @@ _ROUTERS = (
     system.router,
     files.router,
     models.router,
+    model_previews.router,
     extensions.router,
     access_routes.router,
+    features.router,
+    translations.router,
+    workflow_templates.router,
+    subgraphs.router,
     users.router,
     userdata.router,
 )
+_BARE_ROUTERS = (internal.router, editor.router)
+"""Those that do not exist under `/api`."""
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -70,7 +95,7 @@ def create_app(services: Services) -> ASGIApp:
         },
     )
     access = Access(
-        Identity(hot, services.users, is_multi_user=settings.multi_user),
+        CacheHeaders(Identity(hot, services.users, is_multi_user=settings.multi_user)),
         services.keys,
         Sessions(settings.data_folder, services.keys),
         is_insecure=settings.insecure,
@@ -90,7 +115,7 @@ def create_app(services: Services) -> ASGIApp:
 
 def route_table() -> list[APIRoute]:
     """Return every route, by its bare path."""
-    return [route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    return [route for router in (*_ROUTERS, *_BARE_ROUTERS) for route in router.routes if isinstance(route, APIRoute)]
 
 
 def _add_routes(app: FastAPI) -> None:
@@ -108,6 +133,7 @@ def _add_routes(app: FastAPI) -> None:
         app.include_router(router)
         app.include_router(router, prefix="/api", include_in_schema=False)
 
-    app.include_router(editor.router)
+    for router in _BARE_ROUTERS:
+        app.include_router(router)
     # Last: everything above comes before it
     app.mount("/", FrontEndFiles(app.state.front_end, PackRoutes()), name="others")

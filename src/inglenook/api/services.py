@@ -12,8 +12,8 @@ import orjson
 
 from inglenook.api.access.keyring import KeyRing
 from inglenook.api.access.notices import tell_who_is_served
-from inglenook.api.comfy import system
 from inglenook.api.comfy.entries import show_result
+from inglenook.api.comfy.features import features
 from inglenook.api.comfy.sockets import SocketHub
 from inglenook.api.deps import Services
 from inglenook.dispatch.bus import Bus
@@ -72,7 +72,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         on_worker_ready=lambda worker: _learn(catalogs, folders, worker),
         discard_attempts=lambda job_ids: discard_files(settings.data_folder, job_ids),
     )
-    hub = SocketHub(dispatcher, store, system.features(settings))
+    hub = SocketHub(dispatcher, store, features(settings))
     bus.join(hub)
     stack.push_async_callback(dispatcher.close, settings.shutdown_grace_s)
     await dispatcher.recover(_class_types)

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import orjson
@@ -47,6 +48,7 @@ class Catalogs:
         self._changed = asyncio.Event()
         self._object_info: tuple[Catalog, object, ObjectInfo] | None = None
         """With the catalog and the state of the folders that it was built from."""
+        self._building = Lock()
         self.current = self._build()
 
     def _build(self) -> Catalog:
@@ -68,6 +70,11 @@ class Catalogs:
         except (OSError, orjson.JSONDecodeError):
             return {}
         return documents if isinstance(documents, dict) else {}
+
+    @property
+    def replacements(self) -> Mapping[str, Sequence[NodeReplacement]]:
+        """What node packs registered for classes that are gone, by the old class."""
+        return self._replacements
 
     def with_replacements(self, graph: Graph) -> Graph:
         """The graph with nodes of unknown classes rewritten where a node pack registered a replacement."""
@@ -118,12 +125,13 @@ class Catalogs:
     def object_info(self) -> ObjectInfo:
         """Return the whole catalog as `/object_info` shows it. May list folders and takes milliseconds when they
         changed: call it in a thread."""
-        catalog, token = self.current, self._folders.state_token()
-        kept = self._object_info
-        if kept is not None and kept[0] is catalog and kept[1] == token:
-            return kept[2]
-        body = orjson.dumps(catalog.object_info(None))
-        etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-        info = ObjectInfo(body, gzip.compress(body, 5), etag)
-        self._object_info = (catalog, token, info)
-        return info
+        with self._building:  # whoever asks while it is built waits, instead of building it again
+            catalog, token = self.current, self._folders.state_token()
+            kept = self._object_info
+            if kept is not None and kept[0] is catalog and kept[1] == token:
+                return kept[2]
+            body = orjson.dumps(catalog.object_info(None))
+            etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+            info = ObjectInfo(body, gzip.compress(body, 5), etag)
+            self._object_info = (catalog, token, info)
+            return info

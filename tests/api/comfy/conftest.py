@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from inglenook.api import errors
-from inglenook.api.comfy import files, models
+from inglenook.api.comfy import files, model_previews, models
 from inglenook.media.folders import Folders
 from inglenook.settings import Settings
 
@@ -31,7 +31,7 @@ async def client(settings: Settings, folders: Folders) -> AsyncIterator[httpx.As
     app = FastAPI()
     errors.install(app)
     app.state.services = SimpleNamespace(settings=settings, folders=folders)
-    for router in (files.router, models.router):
+    for router in (files.router, models.router, model_previews.router):
         app.include_router(router)
         app.include_router(router, prefix="/api")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:

@@ -12,7 +12,6 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from inglenook.api.cache_headers import missing_file_headers
 from inglenook.api.deps import Services, services
 from inglenook.api.editor.front_end import FrontEnd
 from inglenook.api.editor.static_files import find
@@ -77,7 +76,7 @@ async def get_extension_file(request: Request) -> Response:
     if answer is not None:
         return answer
     message = f"The pack {pack[:100]!r} has no file {path[:100]!r} to show"
-    return AnsweredByPacks(ApiError(404, "not_found", message, headers=missing_file_headers(path)))
+    return AnsweredByPacks(ApiError(404, "not_found", message))
 
 
 def _file(folder: Path | None, path: str, request: Request) -> Response | None:

@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from inglenook import __version__
-from inglenook.api.cache_headers import missing_file_headers
 from inglenook.api.deps import users
 from inglenook.api.editor.front_end import FrontEnd, shows_front_end
 from inglenook.api.editor.static_files import find
@@ -36,14 +35,14 @@ async def get_start_page(request: Request) -> Response:
     return JSONResponse({"name": "inglenook", "version": __version__, "docs": "/docs"})
 
 
-@router.get("/editor", include_in_schema=False)
+@router.get("/editor", summary="Leads to `/editor/`", include_in_schema=False)
 async def get_editor_without_slash(request: Request) -> Response:
     """Lead to `/editor/`: the page finds its files and the API beside its own address."""
     query = request.url.query
     return RedirectResponse(f"editor/?{query}" if query else "editor/")
 
 
-@router.get("/user.css", include_in_schema=False)
+@router.get("/user.css", summary="The user's own style sheet for the editor", include_in_schema=False)
 async def get_user_style(request: Request) -> Response:
     """Send the user's own style sheet, empty where there is none: the editor's page always asks for it."""
     found = await asyncio.to_thread(_user_style, request)
@@ -86,5 +85,5 @@ async def _packaged(request: Request, places: Callable[[], Sequence[Path]], path
 
     response = await asyncio.to_thread(answer)
     if response is None:
-        raise ApiError(404, "not_found", f"There is no {what} {path[:100]!r}", headers=missing_file_headers(path))
+        raise ApiError(404, "not_found", f"There is no {what} {path[:100]!r}")
     return response
