@@ -40,6 +40,7 @@ from inglenook.api.editor import FrontEnd, FrontEndFiles, UnderEditor
 from inglenook.api.editor import routes as editor
 from inglenook.api.hot import HotRoutes
 from inglenook.api.identity import Identity
+from inglenook.api.offline import Offline
 from inglenook.api.pack_routes import PackRoutes
 
 _ROUTERS = (
@@ -110,7 +111,8 @@ def create_app(services: Services) -> ASGIApp:
         allowed_hosts=settings.allowed_hosts,
         listens_on=settings.host,
     )
-    return UnderEditor(boundary)
+    whole = UnderEditor(boundary)
+    return Offline(whole) if settings.offline else whole
 
 
 def route_table() -> list[APIRoute]:
