@@ -11,12 +11,14 @@ from starlette.websockets import WebSocket
 from inglenook import __version__
 from inglenook.api import errors
 from inglenook.api.boundary import Boundary
-from inglenook.api.comfy import extensions, files, models, prompt, queue, system
+from inglenook.api.comfy import extensions, files, logs, models, prompt, queue, system
 from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.hot import HotRoutes
 from inglenook.api.pack_routes import PackRoutes
 
+_BARE_ROUTERS = (logs.router,)
+"""Routes that do not exist under `/api`."""
 _ROUTERS = (prompt.router, queue.router, system.router, files.router, models.router, extensions.router)
 
 
@@ -54,7 +56,7 @@ def create_app(services: Services) -> ASGIApp:
 
 def route_table() -> list[APIRoute]:
     """Return every route, by its bare path."""
-    return [route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    return [route for router in (*_BARE_ROUTERS, *_ROUTERS) for route in router.routes if isinstance(route, APIRoute)]
 
 
 def _add_routes(app: FastAPI) -> None:
@@ -68,6 +70,8 @@ def _add_routes(app: FastAPI) -> None:
     async def not_a_socket() -> Response:
         return errors.error_response(400, "not_a_websocket", "This address speaks WebSocket only")
 
+    for router in _BARE_ROUTERS:
+        app.include_router(router)
     for router in (*_ROUTERS, sockets):
         app.include_router(router)
         app.include_router(router, prefix="/api", include_in_schema=False)

@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 _SOCKET_LIMIT_BYTES = 16 << 20
 """Largest message that a client may send on its socket."""
+_PING_INTERVAL_S = 30
 _CLOSE_REQUESTS_S = 5
 """How long open requests and sockets may take to end, once the server stops."""
 _KEEPALIVE_OPTIONS = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
@@ -137,7 +138,8 @@ async def _answering(
                 lifespan="off",
                 ws=BatchingProtocol,
                 ws_max_size=_SOCKET_LIMIT_BYTES,
-                ws_ping_interval=None,
+                ws_ping_interval=_PING_INTERVAL_S,
+                ws_ping_timeout=None,  # no pong is demanded, see websocket_protocol.py
                 ws_per_message_deflate=False,
                 access_log=False,
                 log_level="warning",

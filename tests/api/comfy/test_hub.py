@@ -10,7 +10,7 @@ import orjson
 import pytest
 from starlette.websockets import WebSocketState
 
-from inglenook.api.comfy import sockets
+from inglenook.api.comfy import socket_commands
 from inglenook.api.comfy.sockets import SocketHub
 from inglenook.dispatch.run import Run
 from inglenook.engine import events
@@ -24,9 +24,8 @@ class Client:
     application_state = WebSocketState.CONNECTED
 
     def __init__(self):
-        self.query_params = {}
         self.heard = []
-        self.scope = {}
+        self.scope = {"query_string": b""}
         self._said = asyncio.Queue()
 
     async def accept(self):
@@ -140,7 +139,7 @@ async def test_nothing_is_parsed_after_the_first_message(hub, monkeypatch):
         parsed.append(text)
         return orjson.loads(text)
 
-    monkeypatch.setattr(sockets, "orjson", SimpleNamespace(loads=loads, JSONDecodeError=orjson.JSONDecodeError))
+    monkeypatch.setattr(socket_commands, "orjson", SimpleNamespace(loads=loads, JSONDecodeError=orjson.JSONDecodeError))
     async with connected(hub) as client:
         for text in ("no JSON", json.dumps(FLAGS), "[1]", "[2]"):
             client.say(text)
