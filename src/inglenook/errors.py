@@ -24,6 +24,10 @@ class WorkflowError(InglenookError):
     """A workflow that cannot be read as a graph."""
 
 
+class WorkerError(InglenookError):
+    """A worker cannot do what was asked of it."""
+
+
 class JobError(InglenookError):
     """The queue or its store cannot do what was asked."""
 

@@ -10,12 +10,12 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PreviewMethod = Literal["none", "auto", "latent2rgb", "taesd"]
-LogLevel = Literal["debug", "info", "warning", "error"]
 CacheMode = Literal["classic", "lru", "ram", "none"]
+FrontEnd = Literal["console", "editor", "none"]
 
 
 def _split(value: Any) -> Any:
@@ -23,8 +23,32 @@ def _split(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _level(value: Any) -> Any:
+    """Read a level as ComfyUI's `--verbose` has it."""
+    lowered = value.lower() if isinstance(value, str) else value
+    return "error" if lowered == "critical" else lowered
+
+
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_level)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
+
+SHORTEST_KEY = 8
+
+
+def _usable(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    for key in keys:
+        text = key.get_secret_value()
+        if len(text) < SHORTEST_KEY or not text.isascii() or not text.isprintable() or " " in text:
+            raise ValueError(f"a key must have {SHORTEST_KEY} or more ASCII characters without spaces")
+    return keys
+
+
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split), AfterValidator(_usable)]
+"""Keys; shown as asterisks wherever settings are printed or dumped."""
+
+NOT_FOR_WORKERS = frozenset({"api_key", "database_url"})
+"""Settings that a device process has no use for: node packs run in it."""
 
 
 class Settings(BaseSettings):
@@ -36,17 +60,18 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Addresses to listen on, comma-separated.")
     port: int = Field(8188, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    tls_keyfile: Path | None = Field(None, description="Private key, PEM; with `tls_certfile` the server speaks https.")
+    tls_certfile: Path | None = Field(None, description="Certificate of the server and those that vouch for it, PEM.")
     base_directory: Path = Field(
         Path(), description="Folder with models, input, output, temp, user and custom_nodes; a ComfyUI folder works."
     )
-    data_dir: Path | None = Field(
-        None, description="Database, logs and catalog; `user/inglenook` under the base folder."
-    )
+    data_dir: Path | None = Field(None, description="Database, logs and catalog; `inglenook` in the user folder.")
     input_directory: Path | None = Field(None, description="Uploaded files; `input` under the base folder.")
     output_directory: Path | None = Field(None, description="Results; `output` under the base folder.")
     temp_directory: Path | None = Field(
         None, description="Previews go to `temp` under this folder, which is emptied at start; under the base folder."
     )
+    user_directory: Path | None = Field(None, description="Settings and files of users; `user` under the base folder.")
     flush_outputs: bool = Field(
         True, description="Write results and uploads through to the disk; off, a power cut may lose the last ones."
     )
@@ -56,12 +81,21 @@ class Settings(BaseSettings):
     database_url: str | None = Field(None, description="SQLAlchemy URL of the job store; SQLite in the data folder.")
 
     cpu: bool = Field(False, description="Run models on the CPU even where there is a GPU.")
+    cuda_device: str | None = Field(
+        None, description="Numbers of the GPUs that may be used, comma-separated; the others are not seen."
+    )
+    default_device: int | None = Field(
+        None, ge=0, description="Number of the GPU that models run on; the others stay visible."
+    )
     worker_threads: int | None = Field(None, ge=1, description="CPU threads of the device process; all cores.")
     worker_memory_limit_gb: float | None = Field(
         None, gt=0, description="A device process that grows beyond this is replaced and its job fails."
     )
     model_memory_gb: float | None = Field(
         None, gt=0, description="Memory that loaded models may take; 60 % of what the device has."
+    )
+    reserve_vram_gb: float | None = Field(
+        None, ge=0, description="Memory of the device that other programs need; `model_memory_gb` is taken of the rest."
     )
     cache: CacheMode = Field(
         "classic",
@@ -80,6 +114,9 @@ class Settings(BaseSettings):
     shutdown_grace_s: float = Field(30.0, ge=0, description="How long a running job may take to end at SIGTERM.")
 
     queue_limit: int = Field(10_000, ge=1, description="Pending jobs; beyond it submissions get 429.")
+    queue_limit_mb: float = Field(
+        1024.0, gt=0, description="Pending jobs in MB of their JSON; beyond it submissions get 429."
+    )
     history_limit: int = Field(10_000, ge=0, description="Finished jobs kept.")
     history_days: float | None = Field(None, gt=0, description="Finished jobs older than this are removed.")
     max_upload_size_mb: float = Field(100.0, gt=0, description="Largest request body, MB.")
@@ -97,19 +134,38 @@ class Settings(BaseSettings):
 
     cors_origin: str | None = Field(None, description="Value of Access-Control-Allow-Origin; no CORS without it.")
     allowed_hosts: Names = Field((), description="Further host names that requests may name, comma-separated.")
+    api_key: Secrets = Field(
+        (), description="Keys of which every caller must give one, comma-separated; `inglenook keys` makes better ones."
+    )
+    insecure: bool = Field(False, description="Serve other machines although there is no key.")
+    multi_user: bool = Field(False, description="Keep users apart by the header Comfy-User: settings, files, jobs.")
+    feature_flags: Names = Field((), description="Further flags that `/features` tells, `key=value` or `key`.")
+    compress_responses: bool = Field(False, description="Send JSON and plain text as gzip to clients that accept it.")
+    strict: bool = Field(False, description="Repair nothing in workflows that are submitted.")
+
+    front_end: FrontEnd = Field(
+        "console", description="What `/` shows: `console`, `editor` (ComfyUI's, also at `/editor/`) or `none`."
+    )
+    front_end_root: Path | None = Field(
+        None, description="Folder with a built front end, shown at `/` and `/editor/` instead."
+    )
+    auto_launch: bool = Field(False, description="Open the server's page in a browser once it answers.")
 
     preview_method: PreviewMethod = Field("auto", description="How previews of latents are made while sampling.")
     preview_size: int = Field(512, ge=16, le=4096, description="Longest side of a preview, pixels.")
     disable_metadata: bool = Field(False, description="Do not write workflows into saved files.")
     log_level: LogLevel = Field("info", description="Least severe log records that are shown and kept.")
+    log_to_stdout: bool = Field(False, description="Show log records on standard output instead of standard error.")
 
     def __init__(self, **values: Any) -> None:
         super().__init__(**{key: value for key, value in values.items() if value is not None})
 
     def model_post_init(self, _context: Any) -> None:
         base = self.base_directory.expanduser().absolute()
+        user = base / "user" if self.user_directory is None else self.user_directory.expanduser().absolute()
         defaults = {
-            "data_dir": base / "user" / "inglenook",
+            "user_directory": user,
+            "data_dir": user / "inglenook",
             "input_directory": base / "input",
             "output_directory": base / "output",
             "temp_directory": base,
@@ -131,10 +187,19 @@ class Settings(BaseSettings):
         values["temp_directory"] = str(Path(values["temp_directory"]).parent)
         return cls.model_validate_json(json.dumps(values))
 
+    def for_workers(self) -> bytes:
+        """The JSON for `from_resolved` in a device process, without what is nobody's business there."""
+        return self.model_dump_json(exclude=set(NOT_FOR_WORKERS)).encode()
+
     @property
     def data_folder(self) -> Path:
         assert self.data_dir is not None
         return self.data_dir
+
+    @property
+    def user_folder(self) -> Path:
+        assert self.user_directory is not None
+        return self.user_directory
 
     @property
     def input_folder(self) -> Path:

@@ -4,7 +4,9 @@ from contextlib import asynccontextmanager
 
 import httpx
 
+from inglenook.api.access.keyring import KeyRing
 from inglenook.api.app import create_app
+from inglenook.api.comfy.entries import show_result
 from inglenook.api.comfy.sockets import SocketHub
 from inglenook.api.deps import Services
 from inglenook.dispatch.bus import Bus
@@ -13,6 +15,7 @@ from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.questions import PackQuestions
 from inglenook.jobs import JobStore, sqlite_url
 from inglenook.media.folders import Folders
+from inglenook.media.users import Users
 from inglenook.settings import Settings
 from inglenook.workers.worker import WorkerState
 
@@ -46,13 +49,14 @@ async def idle_services(folder, worker=None, **settings):
     """What a server is made of, its one worker given or one that never gets ready."""
     settings = Settings(base_directory=folder, **settings)
     folders = Folders.from_settings(settings)
-    async with JobStore.open(sqlite_url(folder / "jobs.sqlite")) as store:
+    async with JobStore.open(sqlite_url(folder / "jobs.sqlite"), show_result=show_result) as store:
         dispatcher = Dispatcher(store, Bus(), [worker or NeverReady()])
         catalogs = Catalogs(folders, folder / "catalog.json")
         questions = PackQuestions(lambda: dispatcher.workers, catalogs)
         hub = SocketHub(dispatcher, store, {})
         await dispatcher.start()
-        yield Services(settings, store, folders, catalogs, dispatcher, questions, hub)
+        users = Users(folders.user, settings.data_folder)
+        yield Services(settings, store, folders, catalogs, dispatcher, questions, hub, KeyRing.of(settings), users)
         await dispatcher.close(0)
 
 

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,9 @@ def environment(**extra: str) -> dict[str, str]:
 class RunningServer:
     """`inglenook serve` in a process of its own."""
 
-    def __init__(self, folder: Path, *options: str, **extra: str) -> None:
+    def __init__(self, folder: Path, *options: str, command: Sequence[str] = ("serve",), **extra: str) -> None:
         self.process = subprocess.Popen(
-            [*COMMAND, "serve", *options],
+            [*COMMAND, *command, *options],
             cwd=folder,
             env=environment(**extra),
             stdout=subprocess.PIPE,
@@ -49,7 +49,7 @@ class RunningServer:
         )
         assert self.process.stdout is not None
         self.ready_line = self.process.stdout.readline()
-        found = re.search(r"http://\S+", self.ready_line)
+        found = re.search(r"https?://\S+", self.ready_line)
         if found is None:
             raise AssertionError(f"no address in {self.ready_line!r}: {self.process.communicate(timeout=TIMEOUT_S)}")
         self.url = found[0]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import typer
 
+from inglenook.cli.comfyui_flags import IGNORED
 from inglenook.cli.commands import app
 from inglenook.settings import Settings
 
@@ -40,8 +41,17 @@ def test_rows_say_default_and_meaning(name: str) -> None:
     assert ROWS[name][1:] == [shown_default(field.default), field.description]
 
 
+NO_SETTINGS = {"--help", "-h", "--job-timeout", "--quick-test-for-ci"}
+TEXT = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+
+
 def test_the_options_in_the_table_are_those_of_serve() -> None:
     command: Any = typer.main.get_command(app)
-    parameters = command.commands["serve"].params
-    options = {option for parameter in parameters for option in parameter.opts} - {"--help", "-h", "--job-timeout"}
+    parameters = [parameter for parameter in command.commands["serve"].params if not parameter.hidden]
+    options = {option for parameter in parameters for option in parameter.opts} - NO_SETTINGS
     assert {option for cells in ROWS.values() for option in re.findall(r"`(--[\w-]+)`", cells[0])} == options
+
+
+def test_options_that_change_nothing_are_listed() -> None:
+    listed = TEXT.split("These change nothing")[1]
+    assert set(re.findall(r"`(--[\w-]+)`", listed)) == set(IGNORED)

@@ -67,6 +67,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "\ud800",
         "a" * 256,
         "/".join(["abc"] * 2000),
+        "/".join(["a"] * 101),
+        "/".join(["a" * 250] * 16),
     ],
 )
 def test_refuses(root: Path, name: str) -> None:

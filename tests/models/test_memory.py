@@ -107,3 +107,10 @@ def test_what_counts_as_out_of_memory():
     assert is_out_of_memory(MemoryError())
     assert is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes"))
     assert not is_out_of_memory(RuntimeError("shapes differ"))
+
+
+def test_memory_for_other_programs_is_left_out_of_the_budget() -> None:
+    free = ModelStore()
+    shared = ModelStore(reserved_bytes=1 << 30)
+    assert free._budget() - shared._budget() == pytest.approx(0.6 * (1 << 30), abs=2)
+    assert ModelStore(reserved_bytes=1 << 62)._budget() == 0

@@ -10,16 +10,33 @@ from starlette.websockets import WebSocket
 
 from inglenook import __version__
 from inglenook.api import errors
+from inglenook.api.access import routes as access_routes
+from inglenook.api.access.layer import Access
+from inglenook.api.access.sessions import Sessions
 from inglenook.api.boundary import Boundary
-from inglenook.api.comfy import extensions, files, logs, models, prompt, queue, system
+from inglenook.api.comfy import extensions, files, history, jobs, logs, models, prompt, queue, system, userdata, users
+from inglenook.api.compression import Compressed
 from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.hot import HotRoutes
+from inglenook.api.identity import Identity
 from inglenook.api.pack_routes import PackRoutes
 
 _BARE_ROUTERS = (logs.router,)
 """Routes that do not exist under `/api`."""
-_ROUTERS = (prompt.router, queue.router, system.router, files.router, models.router, extensions.router)
+_ROUTERS = (
+    prompt.router,
+    queue.router,
+    history.router,
+    jobs.router,
+    system.router,
+    files.router,
+    models.router,
+    extensions.router,
+    access_routes.router,
+    users.router,
+    userdata.router,
+)
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -39,14 +56,29 @@ def create_app(services: Services) -> ASGIApp:
             ("POST", "/prompt"): prompt.post_prompt,
             ("GET", "/prompt"): prompt.get_prompt,
             ("GET", "/queue"): queue.get_queue,
+            ("GET", "/history"): history.get_history,
+            ("GET", "/jobs"): jobs.get_jobs,
             ("GET", "/system_stats"): system.get_system_stats,
             ("GET", "/object_info"): system.get_object_info,
             ("GET", "/view"): files.get_view,
         },
-        {("GET", "/history/"): ("prompt_id", queue.get_history_entry)},
+        {
+            ("GET", "/history/"): ("prompt_id", history.get_history_entry),
+            ("GET", "/prompt/"): ("prompt_id", jobs.get_prompt_state),
+            ("GET", "/jobs/"): ("job_id", jobs.get_job),
+        },
+    )
+    access = Access(
+        Identity(hot, services.users, is_multi_user=settings.multi_user),
+        services.keys,
+        Sessions(settings.data_folder, services.keys),
+        is_insecure=settings.insecure,
+        allowed_hosts=settings.allowed_hosts,
+        cors_origin=settings.cors_origin,
+        max_json_depth=settings.max_json_depth,
     )
     return Boundary(
-        hot,
+        Compressed(access) if settings.compress_responses else access,
         max_body_bytes=settings.max_upload_bytes,
         cors_origin=settings.cors_origin,
         allowed_hosts=settings.allowed_hosts,

@@ -75,11 +75,11 @@ def exceeds_depth(value: Any, limit: int) -> bool:
 
 async def json_body(request: Request, max_depth: int) -> Any:
     """Return the JSON body of a request. Raises as `parse_json` does."""
-    return await parsed_body(await request.body(), max_depth)
+    return await parse_json_anywhere(await request.body(), max_depth)
 
 
-async def parsed_body(body: bytes, max_depth: int) -> Any:
-    """As `parse_json`, in a thread where it takes long."""
+async def parse_json_anywhere(body: bytes, max_depth: int) -> Any:
+    """`parse_json`, of much in a thread."""
     if len(body) > _LARGE_BYTES or _count(body)[1] > _LARGE_STRUCTURE:
         return await asyncio.to_thread(parse_json, body, max_depth)
     return parse_json(body, max_depth)
@@ -94,7 +94,7 @@ async def object_body(request: Request, max_depth: int, *, lenient: bool = False
     if not body.strip():
         return {}
     try:
-        value = await parsed_body(body, max_depth)
+        value = await parse_json_anywhere(body, max_depth)
     except ApiError:
         if lenient:
             return {}
@@ -104,3 +104,21 @@ async def object_body(request: Request, max_depth: int, *, lenient: bool = False
     if lenient:
         return {}
     raise ApiError(400, "invalid_json", f"The body must be a JSON object, not {type(value).__name__}")
+
+
+def id_list(value: Any) -> list[str]:
+    """Return the ids in a list, numbers as text. Raises ApiError 400 when it is none."""
+    if not isinstance(value, list) or any(isinstance(item, (dict, list)) for item in value):
+        raise ApiError(400, "invalid_request", "delete must be a list of ids", orjson.dumps(value).decode()[:200])
+    return [str(item) for item in value]
+
+
+def whole_number(name: str, value: str | None) -> int | None:
+    """Return an integer of a query, None when it is absent or empty. Raises ApiError 400 for anything else."""
+    if value is None or value == "":
+        return None
+    try:
+        number = int(value)
+    except ValueError as error:
+        raise ApiError(400, "invalid_request", f"{name} must be an integer", value[:100]) from error
+    return max(min(number, 2**31), -(2**31))

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated, cast
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from inglenook.api.access.keyring import KeyRing
+from inglenook.api.identity import user_of
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.questions import PackQuestions
 from inglenook.jobs import JobStore
 from inglenook.media.folders import Folders
+from inglenook.media.users import Users
 from inglenook.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,6 +33,8 @@ class Services:
     dispatcher: Dispatcher
     questions: PackQuestions
     sockets: SocketHub
+    keys: KeyRing
+    users: Users
 
 
 def services(connection: HTTPConnection) -> Services:
@@ -41,8 +46,17 @@ def settings(connection: HTTPConnection) -> Settings:
     return services(connection).settings
 
 
+def owner(connection: HTTPConnection) -> str | None:
+    """Return the user whose jobs a request may see and touch; None when everybody may all."""
+    return user_of(connection) if settings(connection).multi_user else None
+
+
 def folders(connection: HTTPConnection) -> Folders:
     return services(connection).folders
+
+
+def users(connection: HTTPConnection) -> Users:
+    return services(connection).users
 
 
 CurrentServices = Annotated[Services, Depends(services)]

@@ -1,17 +1,62 @@
-"""Who is behind a request: the user whose settings, files and jobs it means."""
+"""Who is behind a request: the user whose settings, files and jobs it means.
+
+One server for several users (`multi_user`) is told by the header `Comfy-User`, as ComfyUI's editor sends it; a socket,
+which a browser opens without headers, by `?user=`. This is no protection: whoever may call may name any user. What
+comes before this layer and knows better (a key that belongs to a user) puts the id into the scope, and it stays.
+"""
 
 from __future__ import annotations
 
-from starlette.requests import HTTPConnection
+from urllib.parse import parse_qs
 
-DEFAULT_USER = "default"
-"""Everybody, unless the server tells its users apart."""
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from inglenook.api.errors import ApiError
+from inglenook.media.users import DEFAULT_USER, Users
 
 USER = "inglenook.user"
-"""Key of the scope under which the user's id stands once it is known."""
+"""Key of the scope under which the user's id stands once it is known; None for a user who is not there."""
+
+IS_BOUND = "inglenook.user_is_bound"
+"""Key of the scope: the user is known from a key, not from what the request says."""
 
 
 def user_of(connection: HTTPConnection) -> str:
-    """Return the id of the user behind a request or a socket."""
-    user: str = connection.scope.get(USER, DEFAULT_USER)
+    """Return the id of the user behind a request or a socket. Raises ApiError 401 for a user who is not there."""
+    user: str | None = connection.scope.get(USER, DEFAULT_USER)
+    if user is None:
+        raise ApiError(401, "unknown_user", "The user that Comfy-User names does not exist")
     return user
+
+
+class Identity:
+    """Wraps an app: finds the user of each request and socket once."""
+
+    def __init__(self, app: ASGIApp, users: Users, *, is_multi_user: bool) -> None:
+        self._app = app
+        self._users = users
+        self._is_multi_user = is_multi_user
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if USER in scope:
+            scope[IS_BOUND] = True
+        elif self._is_multi_user and scope["type"] in ("http", "websocket"):
+            named = _named(scope)
+            scope[USER] = named if self._users.knows(named) else None
+            if scope[USER] is None and scope["type"] == "websocket":
+                await receive()
+                await send({"type": "websocket.close", "code": 1008, "reason": "unknown user"})
+                return
+        await self._app(scope, receive, send)
+
+
+def _named(scope: Scope) -> str:
+    """The user that a request names, the default one without a name."""
+    for name, value in scope["headers"]:
+        if name == b"comfy-user":
+            return str(value, "utf-8", "replace") or DEFAULT_USER
+    if scope["type"] == "websocket":
+        for user in parse_qs(scope["query_string"].decode("latin-1")).get("user", ()):
+            return user or DEFAULT_USER
+    return DEFAULT_USER

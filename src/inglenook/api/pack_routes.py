@@ -1,6 +1,7 @@
 """Paths that nothing else serves: routes that node packs added, else 404 or 405.
 
-The device process serves them (`packs/route_server.py`) on a Unix socket that its worker names in `routes_at`.
+The device process serves them (`packs/route_server.py`) on a Unix socket that its worker names in `routes_at`. What
+such a route does nobody knows, a GET too: reading needs the scope `run`, changing `admin`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from inglenook.api import errors
+from inglenook.api.access import refusals
+from inglenook.api.access.scopes import CALLER_SCOPE
+from inglenook.api.access.scopes import Scope as Level
 from inglenook.api.deps import Services
 
 _METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE"))
@@ -21,6 +25,9 @@ class PackRoutes:
         if scope["type"] == "websocket":
             from inglenook.api.socket_forwarding import forward_socket
 
+            if (error := _refusal(scope, Level.RUN)) is not None:
+                await refusals.refuse(error, scope, receive, send)
+                return
             await forward_socket(_routes_at(scope), scope, receive, send)
         else:
             await answer_by_packs(scope, receive, send)
@@ -44,11 +51,18 @@ async def answer_by_packs(scope: Scope, receive: Receive, send: Send, missing: e
     if path is not None and scope["method"] in _METHODS:
         from inglenook.api.forwarding import forward  # loaded when there are packs
 
+        if (error := _refusal(scope, Level.RUN if scope["method"] == "GET" else Level.ADMIN)) is not None:
+            raise error
         unmatched = await forward(path, scope, receive, send)
         if unmatched is None:
             return
         allow = unmatched.allow
     raise missing or _nothing_there(scope, allow)
+
+
+def _refusal(scope: Scope, needed: Level) -> errors.ApiError | None:
+    has = scope.get(CALLER_SCOPE, Level.ADMIN)
+    return None if has >= needed else refusals.scope_too_small(needed.label, has.label)
 
 
 def _routes_at(scope: Scope) -> str | None:

@@ -9,14 +9,16 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import uvicorn
 
 from inglenook.api.app import create_app
 from inglenook.api.deps import Services
 from inglenook.api.services import open_services
+from inglenook.api.tls import check_tls
 from inglenook.api.websocket_protocol import BatchingProtocol
-from inglenook.errors import SettingsError
+from inglenook.errors import SettingsError, WorkerError
 from inglenook.settings import Settings
 from inglenook.workers.descriptors import raise_descriptor_limit
 
@@ -27,6 +29,8 @@ _SOCKET_LIMIT_BYTES = 16 << 20
 _PING_INTERVAL_S = 30
 _CLOSE_REQUESTS_S = 5
 """How long open requests and sockets may take to end, once the server stops."""
+_START_S = 120
+"""How long a device process may take to start, beside the packs that it imports."""
 _KEEPALIVE_OPTIONS = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 """A peer that has vanished (cable, sleep, NAT) is noticed after two minutes; Linux's own two hours fill the
 descriptors. A platform may lack some of them."""
@@ -80,18 +84,22 @@ def _keep_alive(listener: socket.socket) -> None:
             listener.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
-def serve(settings: Settings, on_ready: Callable[[str], None] = lambda url: None) -> None:
+def serve(
+    settings: Settings, on_ready: Callable[[str], None] = lambda url: None, *, stop_when_started: bool = False
+) -> None:
     """Run a server until SIGTERM or SIGINT; `on_ready` gets its URL once it answers.
 
-    Raises SettingsError when an address is taken, JobStoreError or DataFolderLocked when the data folder
-    cannot be used.
+    stop_when_started: end once every device process has imported its node packs.
+    Raises SettingsError when an address is taken or the TLS files are no good, JobStoreError or DataFolderLocked when
+    the data folder cannot be used, WorkerError when a device process that is waited for does not get ready.
     """
+    is_secure = check_tls(settings)
     raise_descriptor_limit()
     listeners = bind(settings)
     # uvloop, where it is installed
     factory = uvicorn.Config(lambda: None, log_config=None).get_loop_factory()
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(_serve(settings, listeners, on_ready))
+        runner.run(_serve(settings, listeners, on_ready, is_secure=is_secure, stop_when_started=stop_when_started))
 
 
 class _Server(uvicorn.Server):
@@ -104,7 +112,7 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def running_server(settings: Settings) -> AsyncIterator[str]:
-    """A server in this event loop for the time of the block; yields its URL once it answers.
+    """A server in this event loop for the time of the block, without TLS; yields its URL once it answers.
 
     What still runs at the end is given up. Raises as `serve` does.
     """
@@ -116,19 +124,41 @@ async def running_server(settings: Settings) -> AsyncIterator[str]:
             await services.dispatcher.close(0)
 
 
-async def _serve(settings: Settings, listeners: list[socket.socket], on_ready: Callable[[str], None]) -> None:
-    async with _answering(settings, listeners) as (services, server, serving):
+async def _serve(
+    settings: Settings,
+    listeners: list[socket.socket],
+    on_ready: Callable[[str], None],
+    *,
+    is_secure: bool,
+    stop_when_started: bool,
+) -> None:
+    async with _answering(settings, listeners, is_secure=is_secure) as (services, server, serving):
         stopping = asyncio.create_task(_stop_on_signal(_caught_signals(), services, server))
-        on_ready(_url(listeners[0]))
+        on_ready(_url(listeners[0], is_secure=is_secure))
         try:
+            if stop_when_started:
+                await _all_started(services, serving)
+                server.should_exit = True
             await serving
         finally:
             stopping.cancel()
 
 
+async def _all_started(services: Services, serving: asyncio.Task[None]) -> None:
+    """Wait until every worker has been ready, or the server ends."""
+    limit_s = services.settings.pack_import_timeout_s + _START_S
+    try:
+        async with asyncio.timeout(limit_s):
+            # A test of installations: who waits here has time
+            while any(worker.documents is None for worker in services.dispatcher.workers) and not serving.done():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise WorkerError(f"the device process was not ready within {limit_s:g} s; the log says why") from None
+
+
 @asynccontextmanager
 async def _answering(
-    settings: Settings, listeners: list[socket.socket]
+    settings: Settings, listeners: list[socket.socket], *, is_secure: bool = False
 ) -> AsyncIterator[tuple[Services, uvicorn.Server, asyncio.Task[None]]]:
     """Open the services and answer requests for them until the block ends."""
     async with open_services(settings) as services:
@@ -148,6 +178,7 @@ async def _answering(
                 server_header=False,
                 timeout_graceful_shutdown=_CLOSE_REQUESTS_S,
                 timeout_keep_alive=75,
+                **(_tls_options(settings) if is_secure else {}),
             )
         )
         serving = asyncio.create_task(server.serve(sockets=listeners))
@@ -188,7 +219,16 @@ async def _stop_on_signal(signals: asyncio.Queue[signal.Signals], services: Serv
     server.should_exit = True
 
 
-def _url(listener: socket.socket) -> str:
+def _tls_options(settings: Settings) -> dict[str, Any]:
+    assert settings.tls_keyfile is not None
+    assert settings.tls_certfile is not None
+    return {
+        "ssl_keyfile": settings.tls_keyfile.expanduser(),
+        "ssl_certfile": settings.tls_certfile.expanduser(),
+    }
+
+
+def _url(listener: socket.socket, *, is_secure: bool = False) -> str:
     host, port = listener.getsockname()[:2]
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-    return f"http://{shown}:{port}"
+    return f"{'https' if is_secure else 'http'}://{shown}:{port}"

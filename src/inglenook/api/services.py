@@ -10,7 +10,10 @@ from pathlib import Path
 
 import orjson
 
+from inglenook.api.access.keyring import KeyRing
+from inglenook.api.access.notices import tell_who_is_served
 from inglenook.api.comfy import system
+from inglenook.api.comfy.entries import show_result
 from inglenook.api.comfy.sockets import SocketHub
 from inglenook.api.deps import Services
 from inglenook.dispatch.bus import Bus
@@ -21,6 +24,7 @@ from inglenook.jobs import DataFolderLock, Job, JobStore, sqlite_url
 from inglenook.media import writing
 from inglenook.media.attempts import discard_files, forget_all
 from inglenook.media.folders import Folders
+from inglenook.media.users import DEFAULT_USER, Users
 from inglenook.settings import Settings
 from inglenook.workers.device import DeviceWorker
 from inglenook.workers.worker import Worker
@@ -30,7 +34,8 @@ from inglenook.workers.worker import Worker
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Open the store, start the workers; close all of it in the reverse order.
 
-    Raises DataFolderLocked when another server uses the data folder, JobStoreError when its database cannot be used.
+    Raises DataFolderLocked when another server uses the data folder, KeyFileError or JobStoreError when its keys or its
+    database cannot be used.
     """
     async with AsyncExitStack() as stack:
         yield await _build(settings, stack)
@@ -39,6 +44,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     settings.data_folder.mkdir(parents=True, exist_ok=True)
     stack.enter_context(DataFolderLock(settings.data_folder))
+    keys = await stack.enter_async_context(KeyRing.of(settings).watching())
+    tell_who_is_served(settings, keys)
     folders = Folders.from_settings(settings)
     await asyncio.to_thread(shutil.rmtree, settings.temp_folder, ignore_errors=True)
     folders.create()
@@ -47,9 +54,12 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         JobStore.open(
             settings.database_url or sqlite_url(settings.data_folder / "jobs.sqlite"),
             history_limit=settings.history_limit,
+            show_result=show_result,
             history_age_s=None if settings.history_days is None else settings.history_days * 86400,
         )
     )
+    if settings.multi_user:
+        await store.adopt(DEFAULT_USER)
     catalogs = Catalogs(folders, settings.data_folder / "catalog.json")
     bus = Bus()
     dispatcher = Dispatcher(
@@ -57,6 +67,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         bus,
         [_local_worker(settings)],
         queue_limit=settings.queue_limit,
+        queue_limit_bytes=round(settings.queue_limit_mb * (1 << 20)),
         job_timeout_s=settings.job_timeout_s,
         on_worker_ready=lambda worker: _learn(catalogs, folders, worker),
         discard_attempts=lambda job_ids: discard_files(settings.data_folder, job_ids),
@@ -70,19 +81,34 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     forget_all(settings.data_folder)
     await dispatcher.start()
     questions = PackQuestions(lambda: dispatcher.workers, catalogs)
-    return Services(settings, store, folders, catalogs, dispatcher, questions, hub)
+    users = Users(folders.user, settings.data_folder)
+    return Services(settings, store, folders, catalogs, dispatcher, questions, hub, keys, users)
 
 
 def _local_worker(settings: Settings) -> DeviceWorker:
     limit = settings.worker_memory_limit_gb
     return DeviceWorker(
         "local",
-        settings.model_dump_json().encode(),
-        device="cpu" if settings.cpu else "auto",
+        settings.for_workers(),
+        device=_device(settings),
         interrupt_grace_s=settings.interrupt_grace_s,
         memory_limit_bytes=None if limit is None else round(limit * (1 << 30)),
         pack_import_timeout_s=settings.pack_import_timeout_s,
+        environment=_visible_devices(settings),
     )
+
+
+def _device(settings: Settings) -> str:
+    if settings.cpu:
+        return "cpu"
+    return "auto" if settings.default_device is None else f"cuda:{settings.default_device}"
+
+
+def _visible_devices(settings: Settings) -> dict[str, str]:
+    """What hides the other GPUs from the device process; variables of NVIDIA's and AMD's libraries."""
+    if settings.cuda_device is None:
+        return {}
+    return dict.fromkeys(("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"), settings.cuda_device)
 
 
 def _learn(catalogs: Catalogs, folders: Folders, worker: Worker) -> None:

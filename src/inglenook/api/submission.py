@@ -12,6 +12,7 @@ import math
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import orjson
@@ -61,11 +62,13 @@ async def submit_body(
     size_bytes: int = 0,
     idempotency_key: str | None = None,
     client_id: str | None = None,
+    user: str | None = None,
+    usage_source: str | None = None,
 ) -> dict[str, Any]:
     """Make a job of what a `POST /prompt` carries and return the reply: `prompt_id`, `number`, `node_errors`.
 
     size_bytes: of the body as it came; what takes long is done off the event loop. client_id: who hears of the run when
-    the body names nobody.
+    the body names nobody. user: whose job it is, where users are told apart. usage_source: what the client is.
     Raises PromptRefused, whose `body()` is the answer, and QueueFull, ShuttingDown or what the store raises.
     """
     do = asyncio.to_thread if size_bytes > _LARGE_BODY else _at_once
@@ -78,7 +81,8 @@ async def submit_body(
     validation, ask_validators = await _validate(server, do, graph, _targets(body))
     if validation.error is not None:
         raise PromptRefused(_with_packs(server, validation.error), validation.node_errors)
-    job, secrets = await do(_job, body, number, validation.graph, validation.outputs, idempotency_key, client_id)
+    origin = _Origin(idempotency_key, client_id, user, usage_source)
+    job, secrets = await do(_job, body, number, validation.graph, validation.outputs, origin)
     outcome = await server.dispatcher.submit(job, class_types, secrets, ask_validators=ask_validators)
     if isinstance(outcome, Conflict):
         raise PromptRefused.simple(
@@ -183,13 +187,18 @@ def _targets(body: dict[str, Any]) -> list[str] | None:
     return [str(target) for target in targets]
 
 
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """What is known of a submission besides its body."""
+
+    idempotency_key: str | None
+    client_id: str | None
+    user: str | None
+    usage_source: str | None
+
+
 def _job(
-    body: dict[str, Any],
-    number: int | float,
-    graph: Graph,
-    outputs: tuple[str, ...],
-    idempotency_key: str | None,
-    submitter: str | None,
+    body: dict[str, Any], number: int | float, graph: Graph, outputs: tuple[str, ...], origin: _Origin
 ) -> tuple[Job, dict[str, Any]]:
     now = time.time_ns() // 1_000_000
     extra_data = body.get("extra_data")
@@ -199,28 +208,37 @@ def _job(
         raise PromptRefused.simple("invalid_prompt", "extra_data must be an object", repr(extra_data)[:200])
     secrets = {key: extra_data[key] for key in SECRET_KEYS if key in extra_data}
     extra_data = {key: value for key, value in extra_data.items() if key not in secrets}
-    client_id = body.get("client_id") or extra_data.get("client_id") or submitter  # some clients send "" for none
+    client_id = (
+        body.get("client_id") or extra_data.get("client_id") or origin.client_id
+    )  # some clients send "" for none
     if client_id is not None:
         client_id = str(client_id)
         extra_data["client_id"] = client_id
+    if origin.usage_source is not None:
+        extra_data.setdefault("comfy_usage_source", origin.usage_source)
     extra_data["create_time"] = now
     job = Job(
-        id=_job_id(body, idempotency_key),
+        id=_job_id(body, origin),
         number=number,
         graph=orjson.dumps(graph.to_json()),
         targets=outputs,
         fingerprint=_fingerprint(graph, outputs),
         created_ms=now,
         extra_data=extra_data,
+        extra_json=orjson.dumps(extra_data),
         client_id=client_id,
+        user=origin.user,
     )
     return job, secrets
 
 
-def _job_id(body: dict[str, Any], idempotency_key: str | None) -> JobId:
+def _job_id(body: dict[str, Any], origin: _Origin) -> JobId:
     given = body.get("prompt_id")
     if given is None:
-        return JobId(str(uuid.uuid5(uuid.NAMESPACE_OID, idempotency_key)) if idempotency_key else str(uuid.uuid4()))
+        key = origin.idempotency_key
+        if not key:
+            return JobId(str(uuid.uuid4()))
+        return JobId(str(uuid.uuid5(uuid.NAMESPACE_OID, key if origin.user is None else f"{origin.user}\n{key}")))
     job_id = str(given)
     if not job_id or len(job_id) > 200 or "\0" in job_id:
         raise PromptRefused.simple(

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from inglenook import __version__
+from inglenook.cli import serve_options
+from inglenook.cli.serve_command import ServeCommand, ignored_options
 
 app = typer.Typer(
     help="Runs ComfyUI workflows and speaks the ComfyUI API.",
@@ -40,8 +42,9 @@ def inglenook(
     pass
 
 
-@app.command()
+@app.command(cls=ServeCommand)
 def serve(
+    context: typer.Context,
     host: Annotated[
         str | None,
         typer.Option(
@@ -51,6 +54,8 @@ def serve(
         ),
     ] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on [default: 8188]; 0 takes a free one.")] = None,
+    tls_keyfile: serve_options.TlsKeyfile = None,
+    tls_certfile: serve_options.TlsCertfile = None,
     base_directory: BaseDirectory = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Database, logs and catalog [default: user/inglenook under the base].")
@@ -58,15 +63,27 @@ def serve(
     input_directory: Annotated[Path | None, typer.Option(help="Uploaded files [default: input].")] = None,
     output_directory: Annotated[Path | None, typer.Option(help="Results [default: output].")] = None,
     temp_directory: Annotated[Path | None, typer.Option(help="Previews; emptied at the start [default: temp].")] = None,
+    user_directory: serve_options.UserDirectory = None,
     extra_model_paths_config: Annotated[
         list[Path] | None,
         typer.Option(help="File in the form of ComfyUI's extra_model_paths.yaml; may be given again."),
     ] = None,
+    database_url: serve_options.DatabaseUrl = None,
     cpu: Cpu = None,
+    cuda_device: serve_options.CudaDevice = None,
+    default_device: serve_options.DefaultDevice = None,
+    reserve_vram: serve_options.ReserveVram = None,
     enable_cors_header: Annotated[
         str | None,
         typer.Option(metavar="ORIGIN", help="Let pages of this origin call the API; bare: of every origin."),
     ] = None,
+    multi_user: serve_options.MultiUser = None,
+    feature_flag: serve_options.FeatureFlags = None,
+    enable_compress_response_body: serve_options.CompressResponses = None,
+    front_end: serve_options.FrontEnd = None,
+    front_end_root: serve_options.FrontEndRoot = None,
+    auto_launch: serve_options.AutoLaunch = None,
+    windows_standalone_build: serve_options.WindowsStandaloneBuild = False,
     max_upload_size: Annotated[float | None, typer.Option(help="Largest request body, MB [default: 100].")] = None,
     preview_method: Annotated[
         str | None, typer.Option(help="How previews are made: none, auto, latent2rgb or taesd [default: auto].")
@@ -81,6 +98,7 @@ def serve(
     worker_memory_limit: Annotated[
         float | None, typer.Option(help="GB beyond which a device process is replaced [default: unlimited].")
     ] = None,
+    strict: serve_options.Strict = None,
     disable_metadata: Annotated[
         bool | None, typer.Option("--disable-metadata", help="Do not write workflows into saved files.")
     ] = None,
@@ -105,7 +123,32 @@ def serve(
     whitelist_custom_nodes: Annotated[
         str | None, typer.Option(metavar="PACK...", help="Node packs to import although all are disabled.")
     ] = None,
-    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error [default: info].")] = None,
+    api_key: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY",
+            help="Key that every caller must give; may be given again. Other users of this machine see options:"
+            " INGLENOOK_API_KEY and `inglenook keys add` are better.",
+        ),
+    ] = None,
+    insecure: Annotated[
+        bool | None, typer.Option("--insecure", help="Serve other machines although there is no key.")
+    ] = None,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Further host name of this server; may be given again."),
+    ] = None,
+    log_level: Annotated[
+        str | None,
+        typer.Option(
+            "--log-level", "--verbose", help="debug, info, warning or error [default: info]; bare --verbose: debug."
+        ),
+    ] = None,
+    log_stdout: serve_options.LogStdout = None,
+    quick_test_for_ci: serve_options.QuickTest = False,
+    list_feature_flags: serve_options.ListFeatureFlags = False,
+    _flags: serve_options.IgnoredFlags = False,
+    _values: serve_options.IgnoredValues = None,
 ) -> None:
     """Serve the ComfyUI API until Ctrl-C.
 
@@ -115,29 +158,56 @@ def serve(
     from inglenook.cli.options import cache_settings
     from inglenook.cli.serving import run_server
 
+    if list_feature_flags:
+        typer.echo("{}")
+        return
+    ignored = ignored_options(context)
+    if serve_options.is_sqlite(database_url):
+        ignored.append("--database-url")
+        database_url = None
     run_server(
         {
             "host": host,
             "port": port,
+            "tls_keyfile": tls_keyfile,
+            "tls_certfile": tls_certfile,
             "base_directory": base_directory,
             "data_dir": data_dir,
             "input_directory": input_directory,
             "output_directory": output_directory,
             "temp_directory": temp_directory,
+            "user_directory": user_directory,
             "extra_model_paths_config": extra_model_paths_config or None,
+            "database_url": database_url,
             "cpu": cpu,
+            "cuda_device": cuda_device,
+            "default_device": default_device,
+            "reserve_vram_gb": reserve_vram,
             "cors_origin": enable_cors_header,
+            "multi_user": multi_user,
+            "feature_flags": feature_flag or None,
+            "compress_responses": enable_compress_response_body,
+            "front_end": front_end,
+            "front_end_root": front_end_root,
+            "auto_launch": True if auto_launch is None and windows_standalone_build else auto_launch,
             "max_upload_size_mb": max_upload_size,
             "preview_method": preview_method,
             "preview_size": preview_size,
             "job_timeout_s": default_timeout,
             "worker_memory_limit_gb": worker_memory_limit,
+            "strict": strict,
             "disable_metadata": disable_metadata,
             **cache_settings(classic=cache_classic, lru=cache_lru, none=cache_none, ram=cache_ram),
             "disable_all_custom_nodes": disable_all_custom_nodes,
             "whitelist_custom_nodes": whitelist_custom_nodes,
             "log_level": log_level,
-        }
+            "api_key": ",".join(api_key) if api_key else None,
+            "insecure": insecure,
+            "allowed_hosts": allowed_host or None,
+            "log_to_stdout": log_stdout,
+        },
+        ignored=ignored,
+        stop_when_started=quick_test_for_ci,
     )
 
 

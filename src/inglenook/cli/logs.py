@@ -8,6 +8,7 @@ import logging.handlers
 import sys
 from io import TextIOWrapper
 from pathlib import Path
+from typing import TextIO
 
 from inglenook.engine.secrets import redact_credentials
 
@@ -17,15 +18,22 @@ _FILES_KEPT = 5
 
 
 def configure_logs(
-    level: str, *, folder: Path | None = None, console_level: str | None = None, quiet: str | None = None
+    level: str,
+    *,
+    folder: Path | None = None,
+    console_level: str | None = None,
+    quiet: str | None = None,
+    to_stdout: bool = False,
 ) -> None:
     """Send records of `level` and above to the console, at `console_level` if given, and to `folder/inglenook.log`.
 
     quiet: a logger whose records, and those of the loggers below it, go to the file alone.
 
+    to_stdout: the console is standard output, not standard error.
+
     The file is opened with the first record, so a server that cannot start leaves none.
     """
-    console = _console_handler()
+    console = _console_handler(sys.stdout if to_stdout else sys.stderr)
     console.setLevel((console_level or level).upper())
     if quiet is not None:
         within = logging.Filter(quiet)
@@ -63,12 +71,12 @@ class _LogFile(logging.handlers.RotatingFileHandler):
         return super()._open()
 
 
-def _console_handler() -> logging.Handler:
-    if sys.stderr.isatty():
+def _console_handler(stream: TextIO) -> logging.Handler:
+    if stream.isatty():
         from rich.console import Console
         from rich.logging import RichHandler
 
-        return RichHandler(console=Console(stderr=True), show_path=False, log_time_format="[%X]")
-    handler = logging.StreamHandler(sys.stderr)
+        return RichHandler(console=Console(file=stream), show_path=False, log_time_format="[%X]")
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter(_FORMAT))
     return handler

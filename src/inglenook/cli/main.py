@@ -6,13 +6,34 @@ import sys
 from collections.abc import Sequence
 from itertools import takewhile
 
+from inglenook.cli.comfyui_flags import names
 from inglenook.errors import InglenookError
 
-_BARE_OPTIONS = {"--listen": "0.0.0.0,::", "--enable-cors-header": "*", "--cache-ram": "4"}
+_BARE_OPTIONS = {
+    "--listen": "0.0.0.0,::",
+    "--enable-cors-header": "*",
+    "--cache-ram": "4",
+    "--verbose": "debug",
+    **dict.fromkeys(names("some"), ""),
+}
 """Options that ComfyUI's users also give without a value, and what they mean then."""
-_LIST_OPTIONS = {"--whitelist-custom-nodes", "--cache-ram"}
+_LIST_OPTIONS = {
+    "--whitelist-custom-nodes",
+    "--cache-ram",
+    *names("some"),
+}
 """Options that ComfyUI's users give several values at once: they become one, with commas."""
+_REPEATED_OPTIONS = {"--extra-model-paths-config"}
+"""The same, where each value becomes an option of its own."""
+_OWN_OPTIONS = {"--version", "--help"}
+"""Options of `inglenook` itself, without a command."""
 _INTERRUPTED = 130
+
+
+def with_command(arguments: Sequence[str]) -> list[str]:
+    """Put `serve` before options that stand alone, as ComfyUI's start scripts give them."""
+    is_option = bool(arguments) and arguments[0].startswith("--") and arguments[0] not in _OWN_OPTIONS
+    return ["serve", *arguments] if is_option else list(arguments)
 
 
 def with_values(arguments: Sequence[str]) -> list[str]:
@@ -28,6 +49,9 @@ def with_values(arguments: Sequence[str]) -> list[str]:
         elif argument in _LIST_OPTIONS and values:
             completed.append(f"{argument}={','.join(values)}")
             position += len(values)
+        elif argument in _REPEATED_OPTIONS and values:
+            completed += [f"{argument}={value}" for value in values]
+            position += len(values)
         else:
             completed.append(argument)
     return completed
@@ -38,7 +62,7 @@ def main() -> None:
     from inglenook.cli.commands import app
 
     try:
-        app(args=with_values(sys.argv[1:]), prog_name="inglenook")
+        app(args=with_values(with_command(sys.argv[1:])), prog_name="inglenook")
     except InglenookError as error:
         print(f"inglenook: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(1)

@@ -11,6 +11,9 @@ from pydantic_settings import SettingsError as UnreadableSetting
 from inglenook.errors import SettingsError
 from inglenook.settings import Settings
 
+_SECRET = ("api_key", "database_url")
+"""Settings whose value no message may show."""
+
 
 def make_settings(options: Mapping[str, Any]) -> Settings:
     """Return the settings; options that are None come from the environment, `.env` or the defaults.
@@ -61,4 +64,6 @@ def cache_settings(*, classic: bool, lru: int | None, none: bool, ram: str | Non
 def _fault(entry: Mapping[str, Any]) -> str:
     name = str(entry["loc"][0]) if entry["loc"] else "settings"
     expected = str(entry["msg"]).removeprefix("Input ").removeprefix("Value error, ")
+    if name in _SECRET:
+        return f"{name} (INGLENOOK_{name.upper()}) cannot be used: {expected}"
     return f"{name} (INGLENOOK_{name.upper()}) is {entry['input']!r}, {expected}"

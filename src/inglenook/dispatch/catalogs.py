@@ -21,7 +21,7 @@ from inglenook.engine.catalog import Catalog
 from inglenook.engine.graph import Graph
 from inglenook.engine.replacement import NodeReplacement, replace_nodes
 from inglenook.media.folders import Folders
-from inglenook.nodes.interfaces import builtin_interfaces
+from inglenook.nodes.interfaces import builtin_interfaces, yields_to_packs
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Catalogs:
     def __init__(self, folders: Folders, kept_file: Path) -> None:
         self._folders = folders
         self._kept_file = kept_file
-        self._documents: dict[str, Any] = {**self._read_kept(), **builtin_interfaces()}
+        self._documents: dict[str, Any] = self._first_documents()
         self._replacements: dict[str, list[NodeReplacement]] = {}
         self._is_complete = False
         self._changed = asyncio.Event()
@@ -51,6 +51,16 @@ class Catalogs:
 
     def _build(self) -> Catalog:
         return Catalog.from_documents(self._documents, self._folders.choices, self._folders.input_exists)
+
+    def _first_documents(self) -> dict[str, Any]:
+        """What is known before a worker is ready: the built-in classes, and those of packs at the last run."""
+        kept = self._read_kept()
+        of_packs = {
+            name: document
+            for name, document in kept.items()
+            if yields_to_packs(name) and document.get("python_module") != builtin_interfaces()[name]["python_module"]
+        }
+        return {**kept, **builtin_interfaces(), **of_packs}
 
     def _read_kept(self) -> dict[str, Any]:
         try:

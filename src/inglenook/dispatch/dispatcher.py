@@ -50,8 +50,8 @@ MAX_WORKER_DEATHS = 1
 class QueueFull(JobError):
     """The queue has no room for another job."""
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"the queue holds {limit} jobs, which is its limit; try again later")
+    def __init__(self, limit: str) -> None:
+        super().__init__(f"the queue holds {limit}, which is its limit; try again later")
         self.limit = limit
 
 
@@ -91,6 +91,7 @@ class Dispatcher(WorkerListener):
         workers: Sequence[Worker],
         *,
         queue_limit: int = 10_000,
+        queue_limit_bytes: int | None = None,
         job_timeout_s: float | None = None,
         on_worker_ready: Callable[[Worker], None] = lambda worker: None,
         discard_attempts: Callable[[Collection[str]], object] = lambda job_ids: None,
@@ -101,6 +102,7 @@ class Dispatcher(WorkerListener):
         self._store = store
         self._bus = bus
         self._queue_limit = queue_limit
+        self._queue_limit_bytes = queue_limit_bytes
         self._job_timeout_s = job_timeout_s
         self._on_worker_ready = on_worker_ready
         self._discard_attempts = discard_attempts
@@ -128,7 +130,7 @@ class Dispatcher(WorkerListener):
         jobs = await self._store.recover(lambda job: endings.lost_with_server(job, self._clock_ms()))
         self._discard_attempts([job.id for job in jobs])
         for job in jobs:
-            self._waiting.add(Run(job, class_types_of(job), ask_validators=True))
+            self._waiting.add(Run(job.slim(), class_types_of(job), ask_validators=True))
         self._number = int(await self._store.next_number())
         if self._waiting:
             logger.info("%d jobs are waiting from before", len(self._waiting))
@@ -187,31 +189,38 @@ class Dispatcher(WorkerListener):
         """Pending and running jobs."""
         return len(self._waiting) + len(self._running)
 
-    def waiting(self) -> list[Run]:
-        """Pending runs, in the order in which they will be taken."""
-        return list(self._waiting)
+    def remaining_of(self, user: str | None) -> int:
+        """Pending and running jobs of one user, of all when None."""
+        return self._waiting.count(user) + (len(self._running) if user is None else len(self.running(user)))
 
-    def running(self) -> list[Run]:
-        return list(self._running.values())
+    def waiting(self, user: str | None = None) -> list[Run]:
+        """Pending runs (of one user), in the order in which they will be taken."""
+        return list(self._waiting) if user is None else [run for run in self._waiting if run.job.user == user]
 
-    def find(self, job_id: str) -> Run | None:
-        """The run of a job that waits, runs, or ended within the last minute."""
-        return (
+    def running(self, user: str | None = None) -> list[Run]:
+        runs = self._running.values()
+        return list(runs) if user is None else [run for run in runs if run.job.user == user]
+
+    def find(self, job_id: str, user: str | None = None) -> Run | None:
+        """The run of a job (of one user) that waits, runs, or ended within the last minute."""
+        run = (
             self._running.get(job_id)
             or self._waiting.get(job_id)
             or self._accepting.get(job_id)
             or self._ended.get(job_id)
         )
+        return None if run is None or (user is not None and run.job.user != user) else run
 
     def recent(self, client_id: str) -> list[Run]:
         """Runs of a client that run or ended within the last minute, oldest first."""
         self._forget_old()
         return list(self._by_client.get(client_id, {}).values())
 
-    def history_deleted(self, job_ids: Sequence[str] | None) -> None:
-        """The history lost these jobs (all when None): they are no longer answered from memory."""
+    def history_deleted(self, job_ids: Sequence[str] | None, user: str | None = None) -> None:
+        """The history lost these jobs (all when None) of a user: they are no longer answered from memory."""
         for job_id in list(self._ended) if job_ids is None else job_ids:
-            if (run := self._ended.get(job_id)) is not None:
+            run = self._ended.get(job_id)
+            if run is not None and (user is None or run.job.user == user):
                 run.is_deleted = True
 
     def next_number(self) -> int:
@@ -231,8 +240,7 @@ class Dispatcher(WorkerListener):
         """
         if self._is_closing:
             raise ShuttingDown
-        if len(self._waiting) + len(self._accepting) >= self._queue_limit:
-            raise QueueFull(self._queue_limit)
+        self._check_room(job.size_bytes)
         if job.timeout_s is None and self._job_timeout_s is not None:
             job = replace(job, timeout_s=self._job_timeout_s)
         run = Run(job, class_types, secrets, ask_validators)
@@ -243,12 +251,21 @@ class Dispatcher(WorkerListener):
             if self._accepting.get(job.id) is run:
                 del self._accepting[job.id]
         if isinstance(outcome, Added):
-            run.job = outcome.job
+            run.job = outcome.job.slim()
             self._waiting.add(run)
             self._bus.queue_changed(self.remaining, run)
             self._refuse_unknown([run])
             self.wake()
         return outcome
+
+    def _check_room(self, size_bytes: int) -> None:
+        if len(self._waiting) + len(self._accepting) >= self._queue_limit:
+            raise QueueFull(f"{self._queue_limit} jobs")
+        limit = self._queue_limit_bytes
+        if limit is not None and self._waiting:
+            accepting = sum(run.job.size_bytes for run in self._accepting.values())
+            if self._waiting.size_bytes + accepting + size_bytes > limit:
+                raise QueueFull(f"jobs of {limit / (1 << 20):g} MB")
 
     def also_tell(self, job_id: str, client_id: str) -> None:
         """Let a client hear of a job that another one submitted, until it ends."""
@@ -278,7 +295,7 @@ class Dispatcher(WorkerListener):
     def _start(self, run: Run, worker: Worker) -> None:
         self._begin(run, worker.name)
         job = run.job
-        extra_data = {**job.extra_data, **run.secrets}
+        extra_data = {**job.all_extra_data(), **run.secrets}
         worker.execute(
             Request(job.id, job.attempt, job.graph, job.targets, extra_data, job.timeout_s, run.ask_validators)
         )
@@ -521,9 +538,14 @@ class Dispatcher(WorkerListener):
 
     # -- control -------------------------------------------------------------------------------------------------------
 
-    async def cancel_waiting(self, job_ids: Sequence[str] | None = None) -> list[str]:
-        """Remove pending jobs (all when None); return the ids that were pending."""
-        chosen = [run.job.id for run in self._waiting] if job_ids is None else list(dict.fromkeys(job_ids))
+    async def cancel_waiting(self, job_ids: Sequence[str] | None = None, user: str | None = None) -> list[str]:
+        """Remove pending jobs (all when None) of a user; return the ids that were pending."""
+        if job_ids is None or user is not None:
+            wanted = None if job_ids is None else frozenset(job_ids)
+            mine: list[str] = [run.job.id for run in self.waiting(user)]
+            chosen = mine if wanted is None else [job_id for job_id in mine if job_id in wanted]
+        else:
+            chosen = list(dict.fromkeys(job_ids))
         runs = [run for job_id in chosen if (run := self._waiting.remove(job_id)) is not None]
         if runs:
             try:
@@ -536,9 +558,9 @@ class Dispatcher(WorkerListener):
             self._bus.runs_cancelled(runs)
         return [run.job.id for run in runs]
 
-    def interrupt(self, job_id: str | None = None) -> bool:
-        """Stop a running job (every one when None); return whether any was running."""
-        runs = [run for run in self._running.values() if job_id in (None, run.job.id) and run.end is None]
+    def interrupt(self, job_id: str | None = None, user: str | None = None) -> bool:
+        """Stop a running job (every one when None) of a user; return whether any was running."""
+        runs = [run for run in self.running(user) if job_id in (None, run.job.id) and run.end is None]
         for run in runs:
             run.is_cancelled = True
             for worker in self.workers:

@@ -50,6 +50,8 @@ class Run:
     is_cancelled: bool = False
     result: JobResult | None = None
     """How it ended, once it has."""
+    listed: tuple[bytes, ...] | None = None
+    """How the queue shows the job, for whoever made it to find again."""
     is_committed: bool = False
     """The end is in the store and has been told."""
     left_at: float = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+from collections import Counter
 from collections.abc import Iterator
 from itertools import count
 
@@ -19,6 +20,9 @@ class WaitingRuns:
         self._runs: dict[_Key, Run] = {}
         self._key_of: dict[str, _Key] = {}
         self._arrival = count()
+        self._of_user: Counter[str | None] = Counter()
+        self.size_bytes = 0
+        """What the jobs take together."""
 
     def add(self, run: Run) -> None:
         """Put a run in its place; a run that comes back goes before later arrivals of the same number."""
@@ -26,6 +30,8 @@ class WaitingRuns:
         key = (-job.priority, float(job.number), next(self._arrival))
         self._key_of[job.id] = key
         self._runs[key] = run
+        self._of_user[job.user] += 1
+        self.size_bytes += job.size_bytes
         if not self._keys or key > self._keys[-1]:
             self._keys.append(key)
         else:
@@ -37,11 +43,18 @@ class WaitingRuns:
         if key is None:
             return None
         del self._keys[bisect.bisect_left(self._keys, key)]
-        return self._runs.pop(key)
+        run = self._runs.pop(key)
+        self._of_user[run.job.user] -= 1
+        self.size_bytes -= run.job.size_bytes
+        return run
 
     def get(self, job_id: str) -> Run | None:
         key = self._key_of.get(job_id)
         return None if key is None else self._runs[key]
+
+    def count(self, user: str | None) -> int:
+        """How many runs wait, of one user or (None) in all."""
+        return len(self._keys) if user is None else self._of_user[user]
 
     def __iter__(self) -> Iterator[Run]:
         return (self._runs[key] for key in self._keys)

@@ -155,7 +155,8 @@ class NodeSchema:
 
         Its key `engine` may hold `not_idempotent`, `always_changed`, `has_validator`, `validates_all`, `checks_types`,
         `takes_any_input`, `takes_any_link`, `has_any_output` (booleans), `validated_inputs`, `wild_inputs` (names),
-        `wild_outputs` (slots) and `file_inputs` (input name -> error message).
+        `wild_outputs` (slots) and `file_inputs` (input name -> error message). `yields_to_packs` is for those who load
+        packs (`nodes.interfaces`).
         """
         info = {key: value for key, value in document.items() if key != "engine"}
         engine = document.get("engine", {})

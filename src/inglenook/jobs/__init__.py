@@ -1,5 +1,6 @@
 """The durable job store: accepts, hands out and finishes jobs, and remembers them."""
 
+from inglenook.jobs.codec import from_json, to_json
 from inglenook.jobs.database import sqlite_url
 from inglenook.jobs.errors import (
     DataFolderLocked,
@@ -14,6 +15,7 @@ from inglenook.jobs.job import (
     AddOutcome,
     Conflict,
     DeathCount,
+    EncodedRun,
     Existing,
     FinishedJob,
     Job,
@@ -22,10 +24,12 @@ from inglenook.jobs.job import (
     JobPage,
     JobResult,
     ListedJob,
+    Listing,
     Page,
     State,
 )
 from inglenook.jobs.lock import DataFolderLock
+from inglenook.jobs.rows import extra_json
 from inglenook.jobs.store import JobStore, now_ms
 
 __all__ = [
@@ -35,6 +39,7 @@ __all__ = [
     "DataFolderLock",
     "DataFolderLocked",
     "DeathCount",
+    "EncodedRun",
     "Existing",
     "FinishedJob",
     "Job",
@@ -49,8 +54,12 @@ __all__ = [
     "JobStoreFull",
     "JobStoreUnusable",
     "ListedJob",
+    "Listing",
     "Page",
     "State",
+    "extra_json",
+    "from_json",
     "now_ms",
     "sqlite_url",
+    "to_json",
 ]

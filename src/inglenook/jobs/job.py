@@ -6,9 +6,13 @@ A job is accepted once (`queued`), run by one worker at a time (`running`) and e
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Literal, NewType
+from typing import Any, Generic, Literal, NewType, TypeVar
+
+from inglenook.jobs.codec import from_json
+
+_SMALL_BYTES = 4096
 
 JobId = NewType("JobId", str)
 
@@ -48,6 +52,8 @@ class Job:
     created_ms: int
     extra_data: dict[str, Any] = field(default_factory=dict)
     client_id: str | None = None
+    user: str | None = None
+    """Whose job it is; None on a server that does not tell its users apart."""
     priority: int = 0
     """Larger runs first."""
     timeout_s: float | None = None
@@ -62,6 +68,22 @@ class Job:
     """How often the server died while this job ran."""
     worker_deaths: int = 0
     """How often its worker died while a node of this job ran."""
+    extra_json: bytes = field(default=b"", compare=False, repr=False)
+    """JSON of `extra_data` where somebody has it already, else empty."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of what was submitted."""
+        return len(self.graph) + len(self.extra_json)
+
+    def all_extra_data(self) -> dict[str, Any]:
+        """The extra data, also of a job that is `slim`."""
+        extra_data: dict[str, Any] = self.extra_data or (from_json(self.extra_json) if self.extra_json else {})
+        return extra_data
+
+    def slim(self) -> Job:
+        """The same job without its extra data, where they are large: parsed, they take several times their JSON."""
+        return self if len(self.extra_json) <= _SMALL_BYTES else replace(self, extra_data={})
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +138,13 @@ AddOutcome = Added | Existing | Conflict
 class JobFilter:
     """Which jobs a listing shows; None means any."""
 
+    user: str | None = None
     states: frozenset[State] | None = None
     workflow_id: str | None = None
     search: str | None = None
     """Part of a job id, client id or workflow id, in any case."""
+    with_removed: bool = True
+    """Also jobs that were taken out of the queue before they ran."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +167,35 @@ class ListedJob:
     outputs: dict[str, Any] | None
     """None until the job has ended."""
     error: dict[str, Any] | None
+    last_message: list[Any] | None = None
+    """`[event, data]` at the end of a run that failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedRun:
+    """A finished run as JSON documents that need not be read to be shown."""
+
+    id: JobId
+    number: int | float
+    graph: bytes
+    extra_data: bytes
+    targets: bytes
+    shown: bytes
+    """What the `show_result` of the store made of the result."""
+
+
+Shown = TypeVar("Shown")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[Shown]):
+    """The beginning of a part of a listing, and where the rest of it lies."""
+
+    first: list[Shown]
+    rest: list[int]
+    """Sequences of the jobs that follow."""
+    total: int
+    """How many jobs match in all, in whatever part."""
 
 
 @dataclass(frozen=True, slots=True)

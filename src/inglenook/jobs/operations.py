@@ -159,11 +159,12 @@ def _compare(connection: Connection, ledger: Ledger, add: Add) -> AddOutcome:
     if stored.state is State.cancelled and connection.scalar(_IN_HISTORY, {"job_id": job.id}) is False:
         _revive(connection, ledger, add)
         return Added(job)
-    return Existing(stored) if stored.fingerprint == job.fingerprint else Conflict(stored)
+    is_same = (stored.fingerprint, stored.user) == (job.fingerprint, job.user)
+    return Existing(stored) if is_same else Conflict(stored)
 
 
 _IN_HISTORY = select(jobs.c.in_history).where(jobs.c.id == bindparam("job_id"))
-_BLANK = {"started_ms": None, "ended_ms": None, "end_order": None, "worker": None}
+_BLANK = {"removed": False, "started_ms": None, "ended_ms": None, "end_order": None, "worker": None}
 
 
 def _revive(connection: Connection, ledger: Ledger, add: Add) -> None:
@@ -240,6 +241,7 @@ _ADD_RESULT = insert(job_result).values(
     meta=bindparam("meta_json"),
     messages=bindparam("messages_json"),
     error=bindparam("error_json"),
+    shown=bindparam("shown_json"),
 )
 
 _ADD_OUTPUT = insert(outputs).values(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Row
@@ -23,6 +23,7 @@ def job_row(job: Job) -> dict[str, Any]:
         "number_is_int": isinstance(job.number, int),
         "fingerprint": job.fingerprint,
         "client_id": job.client_id,
+        "user_id": job.user,
         "workflow_id": workflow_id(job.extra_data),
         "created_ms": job.created_ms,
         "duration_ms": 0,
@@ -31,21 +32,30 @@ def job_row(job: Job) -> dict[str, Any]:
         "server_deaths": job.server_deaths,
         "worker_deaths": job.worker_deaths,
         "in_history": False,
+        "removed": False,
     }
 
 
 def body_row(job: Job) -> dict[str, Any]:
     """The row of a job in `job_body`, without its sequence and not packed yet."""
     try:
-        return {"graph": job.graph, "extra_data": to_json(job.extra_data), "targets": to_json(job.targets)}
+        return {"graph": job.graph, "extra_data": extra_json(job), "targets": to_json(job.targets)}
     except (TypeError, ValueError, RecursionError) as error:
         raise JobRejected(job.id, f"extra_data is not JSON: {error}") from error
 
 
-def result_row(job_id: JobId, result: JobResult) -> dict[str, Any]:
+def extra_json(job: Job) -> bytes:
+    """JSON of a job's extra data. Raises TypeError, ValueError, RecursionError."""
+    return job.extra_json or to_json(job.extra_data)
+
+
+def result_row(
+    job_id: JobId, result: JobResult, show: Callable[[JobId, JobResult], bytes] | None = None
+) -> dict[str, Any]:
     """The row of a result in `job_result`, with the job's id in place of its sequence, not packed yet."""
     try:
         return {
+            "shown_json": None if show is None else show(job_id, result),
             "job_id": job_id,
             "outputs_json": to_json(result.outputs),
             "meta_json": to_json(result.meta),
@@ -86,11 +96,13 @@ def _files(outputs: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any
 
 def job_from_row(row: Row[Any]) -> Job:
     """A whole job from a row of `jobs` joined with `job_body`."""
+    extra_data = unpack(row.extra_data)
     return _job(
         row,
         graph=unpack(row.graph),
         targets=tuple(from_json(unpack(row.targets))),
-        extra_data=from_json(unpack(row.extra_data)),
+        extra_data=from_json(extra_data),
+        extra_json=extra_data,
     )
 
 
@@ -114,10 +126,13 @@ def listed_from_row(row: Row[Any]) -> ListedJob:
         workflow_id=row.workflow_id,
         outputs=None if row.outputs is None else from_json(unpack(row.outputs)),
         error=None if row.error is None else from_json(unpack(row.error)),
+        last_message=None if row.messages is None else (from_json(unpack(row.messages)) or [None])[-1],
     )
 
 
-def _job(row: Row[Any], *, graph: bytes, targets: tuple[str, ...], extra_data: dict[str, Any]) -> Job:
+def _job(
+    row: Row[Any], *, graph: bytes, targets: tuple[str, ...], extra_data: dict[str, Any], extra_json: bytes = b""
+) -> Job:
     return Job(
         id=JobId(row.id),
         number=int(row.number) if row.number_is_int else row.number,
@@ -127,6 +142,7 @@ def _job(row: Row[Any], *, graph: bytes, targets: tuple[str, ...], extra_data: d
         created_ms=row.created_ms,
         extra_data=extra_data,
         client_id=row.client_id,
+        user=row.user_id,
         priority=row.priority,
         timeout_s=row.timeout_s,
         state=State(row.state),
@@ -136,6 +152,7 @@ def _job(row: Row[Any], *, graph: bytes, targets: tuple[str, ...], extra_data: d
         worker=row.worker,
         server_deaths=row.server_deaths,
         worker_deaths=row.worker_deaths,
+        extra_json=extra_json,
     )
 
 

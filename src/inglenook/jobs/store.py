@@ -7,22 +7,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from inglenook.jobs import listing, queries, upkeep
+from inglenook.jobs import finished, listing, queries, upkeep
+from inglenook.jobs.codec import to_json
 from inglenook.jobs.database import Database
+from inglenook.jobs.finished import ShowResult
 from inglenook.jobs.job import (
     AddOutcome,
     DeathCount,
+    EncodedRun,
     FinishedJob,
     Job,
     JobFilter,
     JobId,
     JobPage,
     JobResult,
+    ListedJob,
+    Listing,
     Page,
+    Shown,
     State,
 )
 from inglenook.jobs.operations import Add, Alone, Claim, Requeue
@@ -43,6 +49,11 @@ def result_of_server_deaths(job: Job, ended_ms: int) -> JobResult:
     return JobResult(State.failed, ended_ms, error={"type": "server_died", "message": message})
 
 
+def show_plainly(_job_id: JobId, result: JobResult) -> bytes:
+    """A result in the words of the store."""
+    return to_json({"state": result.state, "outputs": result.outputs, "meta": result.meta, "error": result.error})
+
+
 class JobStore:
     """The queue and the history on disk, one instance per database; use `open` or `start` and `close`.
 
@@ -58,9 +69,14 @@ class JobStore:
         *,
         history_limit: int = 10_000,
         history_age_s: float | None = None,
+        show_result: ShowResult = show_plainly,
         clock: Callable[[], int] = now_ms,
     ) -> None:
-        """url: as SQLAlchemy takes it (`sqlite:////folder/jobs.sqlite`). clock: milliseconds since the epoch."""
+        """url: as SQLAlchemy takes it (`sqlite:////folder/jobs.sqlite`). clock: milliseconds since the epoch.
+
+        show_result: makes of each result, when it is stored, the JSON document that will be shown.
+        """
+        self._show_result = show_result
         self._clock = clock
         self._history_limit = history_limit
         age_ms = None if history_age_s is None else round(history_age_s * 1000)
@@ -75,10 +91,11 @@ class JobStore:
         *,
         history_limit: int = 10_000,
         history_age_s: float | None = None,
+        show_result: ShowResult = show_plainly,
         clock: Callable[[], int] = now_ms,
     ) -> Self:
         """A store for `async with`."""
-        return cls(url, history_limit=history_limit, history_age_s=history_age_s, clock=clock)
+        return cls(url, history_limit=history_limit, history_age_s=history_age_s, show_result=show_result, clock=clock)
 
     async def start(self) -> None:
         """Open the database and bring its tables up to date. Raises JobStoreError, JobStoreUnusable."""
@@ -113,7 +130,7 @@ class JobStore:
         """Record the end of a run; False, with nothing written, unless this attempt is the one that is running."""
         if not result.state.is_end:
             raise ValueError(f"a job cannot end as {result.state}")
-        return self._writer.submit(upkeep.finish_operation(job_id, attempt, result))
+        return self._writer.submit(upkeep.finish_operation(job_id, attempt, result, self._show_result))
 
     def requeue(self, job_id: JobId, attempt: int, *, count: DeathCount) -> asyncio.Future[bool]:
         """Put a running job back into its old place; False unless this attempt is the one that is running."""
@@ -148,22 +165,26 @@ class JobStore:
 
         return self._writer.submit(Alone(lambda connection, ledger: upkeep.recover(connection, ledger, give_up)))
 
-    async def delete_history(self, ids: Collection[JobId]) -> None:
-        """Remove finished jobs; ids of others are ignored."""
+    def adopt(self, user: str) -> asyncio.Future[None]:
+        """Give this user the jobs that belong to nobody; for a server that begins to tell its users apart."""
+        return self._writer.submit(Alone(lambda connection, _ledger: upkeep.adopt(connection, user)))
+
+    async def delete_history(self, ids: Collection[JobId], *, user: str | None = None) -> None:
+        """Remove finished jobs (of one user); ids of others are ignored."""
         wanted = list(ids)
         for start in range(0, len(wanted), upkeep.REMOVED_AT_ONCE):
             part = wanted[start : start + upkeep.REMOVED_AT_ONCE]
-            await self._remove_part(part)
+            await self._remove_part(part, user)
 
-    def _remove_part(self, ids: list[JobId]) -> asyncio.Future[int]:
+    def _remove_part(self, ids: list[JobId], user: str | None) -> asyncio.Future[int]:
         return self._writer.submit(
-            Alone(lambda connection, ledger: upkeep.remove_from_history(connection, ledger, ids))
+            Alone(lambda connection, ledger: upkeep.remove_from_history(connection, ledger, ids, user))
         )
 
-    async def clear_history(self) -> None:
-        """Remove every job that has finished by now, a few at a time."""
+    async def clear_history(self, *, user: str | None = None) -> None:
+        """Remove every job (of one user) that has finished by now, a few at a time."""
         last: int = await self._writer.submit(Alone(lambda _connection, ledger: ledger.end_order))
-        oldest = Alone(lambda connection, ledger: upkeep.remove_oldest_history(connection, ledger, last))
+        oldest = Alone(lambda connection, ledger: upkeep.remove_oldest_history(connection, ledger, last, user))
         while await self._writer.submit(oldest) == upkeep.REMOVED_AT_ONCE:
             pass
 
@@ -177,6 +198,40 @@ class JobStore:
         offset counts from the oldest; without one (or with a negative one) `max_items` are the newest.
         """
         return await self._readers.ask(queries.history, self._history_limit, max_items, offset)
+
+    async def begin_history(
+        self,
+        join: Callable[[EncodedRun], Shown],
+        *,
+        user: str | None = None,
+        max_items: int | None = None,
+        offset: int | None = None,
+        at_once: int = 200,
+    ) -> Listing[Shown]:
+        """The same as `history`, of one user perhaps, each run handed to `join` (in a thread); 10,000 at most.
+
+        No more than `at_once` are read now; `more_history` has the others.
+        """
+        stored = self._writer.ledger.history
+        return await self._readers.ask(
+            finished.begin_history,
+            user,
+            stored,
+            self._history_limit,
+            max_items,
+            offset,
+            self._show_result,
+            join,
+            at_once,
+        )
+
+    async def more_history(self, join: Callable[[EncodedRun], Shown], sequences: Sequence[int]) -> list[Shown]:
+        """Some of the `rest` of a part of the history, in order."""
+        return await self._readers.ask(finished.runs, sequences, self._show_result, join)
+
+    async def finished_run(self, job_id: JobId, *, user: str | None = None) -> EncodedRun | None:
+        """A finished run (of one user) as it is shown; None where `history_entry` has none."""
+        return await self._readers.ask(finished.find_run, job_id, user, self._show_result)
 
     async def history_entry(self, job_id: JobId) -> FinishedJob | None:
         """A finished run; None while it waits or runs, and for a job that was cancelled before it ran."""
@@ -192,5 +247,26 @@ class JobStore:
 
     async def list_jobs(self, job_filter: JobFilter | None = None, page: Page | None = None) -> JobPage:
         """A page of all stored jobs, in any state unless the filter says otherwise."""
-        by_state = self._writer.ledger.by_state
-        return await self._readers.ask(listing.list_jobs, job_filter or JobFilter(), page or Page(), by_state)
+        job_filter = job_filter or JobFilter()
+        return await self._readers.ask(listing.list_jobs, job_filter, page or Page(), self._listed(job_filter))
+
+    async def begin_listing(
+        self, show: Callable[[ListedJob], Shown], job_filter: JobFilter, page: Page, *, at_once: int = 200
+    ) -> Listing[Shown]:
+        """The same as `list_jobs`, each job handed to `show` (in a thread).
+
+        No more than `at_once` are read now; `more_listed` has the others.
+        """
+        by_state = self._listed(job_filter)
+        return await self._readers.ask(listing.begin_listing, job_filter, page, by_state, show, at_once)
+
+    async def more_listed(self, show: Callable[[ListedJob], Shown], sequences: Sequence[int]) -> list[Shown]:
+        """Some of the `rest` of a listing, in order."""
+        return await self._readers.ask(listing.show_jobs, sequences, show)
+
+    def _listed(self, job_filter: JobFilter) -> Mapping[State, int]:
+        """How many jobs are listed in each state."""
+        ledger = self._writer.ledger
+        if job_filter.with_removed:
+            return ledger.by_state
+        return {**ledger.by_state, State.cancelled: ledger.by_state[State.cancelled] - ledger.not_run}

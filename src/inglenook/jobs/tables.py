@@ -18,9 +18,10 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
 )
 
-REVISION = "0001"
+REVISION = "0002"
 """Newest migration; a database that is stamped with it needs none."""
 
 metadata = MetaData()
@@ -54,13 +55,26 @@ jobs = Table(
     Column("end_order", BigInteger),
     # False for jobs that have not ended, and for those that were cancelled before they ran.
     Column("in_history", Boolean, nullable=False),
+    # Whose job it is; NULL on a server that does not tell its users apart.
+    Column("user_id", Text),
+    # True for jobs that were cancelled before they ran.
+    Column("removed", Boolean, nullable=False, server_default=false()),
 )
 
-Index("ix_jobs_created", jobs.c.created_ms, jobs.c.sequence)
-Index("ix_jobs_state_created", jobs.c.state, jobs.c.created_ms, jobs.c.sequence)
-Index("ix_jobs_workflow", jobs.c.workflow_id, jobs.c.created_ms, sqlite_where=jobs.c.workflow_id.is_not(None))
-Index("ix_jobs_duration", jobs.c.duration_ms, jobs.c.sequence)
+_CREATED = (jobs.c.removed, jobs.c.created_ms, jobs.c.sequence)
+_DURATION = (jobs.c.removed, jobs.c.duration_ms, jobs.c.sequence)
+_of_users = jobs.c.user_id.is_not(None)
+
+# Each listing finds its page in one of these alone. Where the state comes first, a page of several states is merged.
+Index("ix_jobs_created", *_CREATED)
+Index("ix_jobs_state_created", jobs.c.state, *_CREATED)
+Index("ix_jobs_state_duration", jobs.c.state, *_DURATION)
+Index("ix_jobs_workflow", jobs.c.workflow_id, jobs.c.state, *_CREATED, sqlite_where=jobs.c.workflow_id.is_not(None))
 Index("ix_jobs_ended", jobs.c.in_history, jobs.c.end_order, sqlite_where=jobs.c.end_order.is_not(None))
+# Empty, and so for nothing, on a server that does not tell its users apart.
+Index("ix_jobs_user_created", jobs.c.user_id, jobs.c.state, *_CREATED, sqlite_where=_of_users)
+Index("ix_jobs_user_duration", jobs.c.user_id, jobs.c.state, *_DURATION, sqlite_where=_of_users)
+Index("ix_jobs_user_ended", jobs.c.user_id, jobs.c.in_history, jobs.c.end_order, sqlite_where=_of_users)
 
 
 def _job_key() -> Column[int]:
@@ -84,6 +98,8 @@ job_result = Table(
     Column("meta", LargeBinary, nullable=False),
     Column("messages", LargeBinary, nullable=False),
     Column("error", LargeBinary),
+    # Outputs, messages and meta once more, as `/history` shows them; NULL for results of older versions.
+    Column("shown", LargeBinary),
 )
 
 outputs = Table(

@@ -25,10 +25,12 @@ REMOVED_AT_ONCE = 200
 """Jobs that one transaction removes at most: 2 to 4 ms on a laptop."""
 
 
-def finish_operation(job_id: JobId, attempt: int, result: JobResult) -> Finish:
+def finish_operation(
+    job_id: JobId, attempt: int, result: JobResult, show: Callable[[JobId, JobResult], bytes] | None = None
+) -> Finish:
     """The operation that records the end of one attempt."""
     values = {"job_id": job_id, "of_attempt": attempt, "end_state": result.state.value, "at_ms": result.ended_ms}
-    return Finish(job_id, values, result_row(job_id, result), output_rows(job_id, result.outputs))
+    return Finish(job_id, values, result_row(job_id, result, show), output_rows(job_id, result.outputs))
 
 
 def recover(connection: Connection, ledger: Ledger, result_of_lost: Callable[[Job], JobResult]) -> list[Job]:
@@ -48,7 +50,9 @@ def recover(connection: Connection, ledger: Ledger, result_of_lost: Callable[[Jo
 _CANCEL = (
     update(jobs)
     .where(jobs.c.sequence == bindparam("of_sequence"))
-    .values(state=State.cancelled.value, ended_ms=bindparam("at_ms"), end_order=bindparam("new_end_order"))
+    .values(
+        state=State.cancelled.value, removed=True, ended_ms=bindparam("at_ms"), end_order=bindparam("new_end_order")
+    )
 )
 
 
@@ -76,15 +80,24 @@ def cancel_queued(connection: Connection, ledger: Ledger, ids: Collection[JobId]
     return [JobId(row.id) for row in found]
 
 
-def remove_from_history(connection: Connection, ledger: Ledger, ids: Sequence[JobId]) -> int:
-    """Remove finished jobs by id, at most REMOVED_AT_ONCE of them; others are left alone."""
+def adopt(connection: Connection, user: str) -> None:
+    """Give jobs without a user, of a server that did not tell them apart, to this one."""
+    connection.execute(update(jobs).where(jobs.c.user_id.is_(None)).values(user_id=user))
+
+
+def remove_from_history(connection: Connection, ledger: Ledger, ids: Sequence[JobId], user: str | None) -> int:
+    """Remove finished jobs (of one user) by id, at most REMOVED_AT_ONCE of them; others are left alone."""
     found = select(jobs.c.sequence).where(jobs.c.in_history.is_(True), jobs.c.id.in_(ids))
+    if user is not None:
+        found = found.where(jobs.c.user_id == user)
     return _remove(connection, ledger, connection.scalars(found).all())
 
 
-def remove_oldest_history(connection: Connection, ledger: Ledger, before_end_order: int) -> int:
-    """Remove some of the oldest finished jobs; returns how many, fewer than REMOVED_AT_ONCE when none is left."""
+def remove_oldest_history(connection: Connection, ledger: Ledger, before_end_order: int, user: str | None) -> int:
+    """Remove some of the oldest finished jobs (of one user); fewer than REMOVED_AT_ONCE when none is left."""
     oldest = _oldest(in_history=True).where(jobs.c.end_order < before_end_order).limit(REMOVED_AT_ONCE)
+    if user is not None:
+        oldest = oldest.where(jobs.c.user_id == user)
     return _remove(connection, ledger, [row.sequence for row in connection.execute(oldest)])
 
 

@@ -112,7 +112,7 @@ class Folders:
             input=settings.input_folder,
             output=settings.output_folder,
             temp=settings.temp_folder,
-            user=base / "user",
+            user=settings.user_folder,
             models=_model_folders(
                 base, [*files, *settings.extra_model_paths_config], packaged or _package_folder() / "demo"
             ),

@@ -48,19 +48,25 @@ def write_output(
     height: int = 0,
     batch_number: int = 0,
     root: Path | None = None,
+    beside: FileRef | None = None,
 ) -> FileRef:
     """Write one result under the next free name of its prefix.
 
     prefix: may hold folders and `%width% %height% %year% %month% %day% %hour% %minute% %second% %batch_num%`.
     extension: without a dot. Files of the output folder are flushed to the disk before they get their name.
-    root: the folder itself, where it is not the server's own of that kind.
+    root: the folder itself, where it is not the server's own of that kind. beside: a file of the same prefix whose
+    number this one is to have, if it is free.
     Raises UnsafePath for a prefix that leaves the folder, MediaError when the disk refuses.
     """
     root = folders.directory(kind) if root is None else root
     folder, subfolder, name = split_prefix(root, expand(prefix, width, height))
     shown = name.replace(_BATCH_NUMBER, str(batch_number))
 
+    wanted = [] if beside is None else [f"{beside.filename.rpartition('.')[0]}.{extension}"]
+
     def next_name(rescan: bool) -> str:
+        if wanted:
+            return wanted.pop()
         return f"{shown}_{_numbers.take(folder, name, rescan):05}_.{extension}"
 
     return FileRef(place(folder, next_name, data, flush=kind == "output"), subfolder, kind)

@@ -13,6 +13,10 @@ from inglenook.errors import UnsafePath
 
 _MAX_COMPONENT_BYTES = 255
 _MAX_NAME_BYTES = 4096
+_MAX_DEPTH = 100
+"""Most folders in a name; making or walking a thousand inside each other is no use to anybody."""
+_ROOM_BYTES = 64
+"""For the end of a path, and the temporary names that files have until they are whole."""
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _WINDOWS_DEVICE = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(\..*)?$", re.IGNORECASE)
@@ -22,7 +26,7 @@ def parts(name: str) -> tuple[str, ...]:
     """Split a relative name into its components; `()` for an empty name or `.`.
 
     Raises UnsafePath for an absolute name, `..`, a drive letter, a control character (NUL among them), a name that is
-    not UTF-8, and for what no file system stores (components over 255 bytes).
+    not UTF-8, for what no file system stores (components over 255 bytes), and for more than 100 folders.
     """
     if _CONTROL.search(name):
         raise UnsafePath(f"a control character in the path {_shown(name)}")
@@ -30,6 +34,8 @@ def parts(name: str) -> tuple[str, ...]:
     if slashed.startswith("/"):
         raise UnsafePath(f"the path {_shown(name)} is absolute: give one relative to its folder")
     components = tuple(part for part in slashed.split("/") if part not in ("", "."))
+    if len(components) > _MAX_DEPTH:
+        raise UnsafePath(f"the path {_shown(name)} has more than {_MAX_DEPTH} folders")
     for part in components:
         _check_component(part, name)
     if len(slashed.encode()) > _MAX_NAME_BYTES:
@@ -63,6 +69,8 @@ def resolve(root: Path, *names: str) -> Path:
     Raises UnsafePath as `parts` does, and when a symbolic link on the way leads out of `root`.
     """
     path = join(root, *names)
+    if len(os.fsencode(path)) > _MAX_NAME_BYTES - _ROOM_BYTES:
+        raise UnsafePath(f"the path {_shown('/'.join(names))} is too long for this system")
     try:
         real_root, real_path = os.path.realpath(root), os.path.realpath(path)
     except OSError as error:  # a loop of links

@@ -68,7 +68,7 @@ def store(root: Path, subfolder: str, name: str, content: Pieces, *, overwrite: 
             if _same_content(path, content):
                 return candidate
             continue
-        if _place_as(folder, candidate, content):
+        if place_as(folder, candidate, content):
             return candidate
     raise AssertionError("names are endless")
 
@@ -89,7 +89,7 @@ def _same_content(path: Path, content: Pieces) -> bool:
         return all(file.read(len(piece)) == piece for piece in content)
 
 
-def _place_as(folder: Path, name: str, content: Data) -> bool:
+def place_as(folder: Path, name: str, content: Data) -> bool:
     """Write a file under exactly this name; False when somebody else took it meanwhile."""
 
     class Taken(Exception):

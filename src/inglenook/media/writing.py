@@ -35,7 +35,7 @@ def place(folder: Path, next_name: Callable[[bool], str], data: Data, *, flush: 
             folder.mkdir(parents=True, exist_ok=True)
             return _place(str(folder), next_name, data, flush)
     except OSError as error:
-        raise _refused(folder, error) from error
+        raise refused(folder, error) from error
 
 
 def replace(path: Path, data: Data, *, flush: bool) -> None:
@@ -50,10 +50,11 @@ def replace(path: Path, data: Data, *, flush: bool) -> None:
             with suppress(FileNotFoundError):
                 os.unlink(source)  # noqa: PTH108
     except OSError as error:
-        raise _refused(path.parent, error) from error
+        raise refused(path.parent, error) from error
 
 
-def _refused(folder: Path, error: OSError) -> MediaError:
+def refused(folder: Path, error: OSError) -> MediaError:
+    """The error to raise when the disk refuses."""
     kind = DiskFull if error.errno in _FULL else MediaError
     return kind(f"cannot write into {folder}: {error.strerror or error}")
 

@@ -40,6 +40,8 @@ class ModelStore:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     budget_bytes: int | None = None
     """Bytes that all networks together may take; more only when a single one needs it. None: 60 % of the memory."""
+    reserved_bytes: int = 0
+    """Memory that other programs need: the 60 % are taken of the rest."""
     _loaded: OrderedDict[Hashable, _Loaded] = field(default_factory=OrderedDict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -125,7 +127,8 @@ class ModelStore:
 
     def _budget(self) -> int:
         if self.budget_bytes is None:
-            self.budget_bytes = int(SHARE_OF_MEMORY * device_memory_bytes(self.device))
+            usable = max(0, device_memory_bytes(self.device) - self.reserved_bytes)
+            self.budget_bytes = int(SHARE_OF_MEMORY * usable)
         return self.budget_bytes
 
     def _release(self) -> None:

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from inglenook.media.metadata import workflow_text
+from inglenook.media.scratch import Scratch
 
 if TYPE_CHECKING:
     from inglenook.media.folders import Folders
@@ -27,6 +30,10 @@ class Environment:
     preview_size: int = 512
     """Longest side of a preview, pixels."""
 
+    def workflow_text(self, prompt: Any, extra_pnginfo: Any) -> dict[str, str]:
+        """Keyword -> JSON text of what saved files carry; nothing when that is switched off."""
+        return workflow_text(prompt, extra_pnginfo) if self.save_metadata else {}
+
 
 _environment: ContextVar[Environment] = ContextVar("inglenook_environment")
 _of_process: list[Environment] = []
@@ -40,6 +47,11 @@ def environment() -> Environment:
             raise LookupError("there is no environment: this is no device process")
         current = _of_process[-1]
     return current
+
+
+def scratch() -> Scratch:
+    """Room for a file that is being encoded, where its folder has room."""
+    return Scratch(environment().folders.temp)
 
 
 def install(environment: Environment) -> None:

@@ -24,6 +24,9 @@ from inglenook.nodes.interfaces import builtin_interfaces
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 TOPICS: tuple[str, ...] = (
+    "animation",
+    "audio",
+    "audio_signal",
     "compositing",
     "conditioning",
     "custom_sampling",
@@ -38,6 +41,9 @@ TOPICS: tuple[str, ...] = (
     "model_sampling",
     "sampling",
     "vae",
+    "video",
+    "video_combine",
+    "video_frames",
 )
 """Modules of this package that hold nodes."""
 

@@ -30,6 +30,11 @@ def _setting(name: str) -> Any:
     return Settings.model_fields[name].default if settings is None else getattr(settings, name)
 
 
+def _text(name: str) -> str | None:
+    value = _setting(name)
+    return None if value is None else str(value)
+
+
 def _is_cpu() -> bool:
     return environment().models.device.type == "cpu"
 
@@ -54,13 +59,23 @@ _LIVE: dict[str, Callable[[], Any]] = {
     "cache_lru": lambda: _setting("cache_lru_size") if _setting("cache") == "lru" else 0,
     "cache_none": lambda: _setting("cache") == "none",
     "cache_ram": lambda: _setting("cache_ram_gb") if _setting("cache") == "ram" else 0,
+    "multi_user": lambda: _setting("multi_user"),
+    "auto_launch": lambda: _setting("auto_launch"),
+    "log_stdout": lambda: _setting("log_to_stdout"),
+    "enable_compress_response_body": lambda: _setting("compress_responses"),
+    "tls_keyfile": lambda: _text("tls_keyfile"),
+    "tls_certfile": lambda: _text("tls_certfile"),
+    "front_end_root": lambda: _text("front_end_root"),
+    "cuda_device": lambda: _setting("cuda_device"),
+    "default_device": lambda: _setting("default_device"),
+    "reserve_vram": lambda: _setting("reserve_vram_gb"),
     "verbose": lambda: str(_setting("log_level")).upper(),
 }
 
 # What ComfyUI has without the option, and what is always so here.
 _FALSE = (
-    "auto_launch", "disable_auto_launch", "windows_standalone_build", "quick_test_for_ci", "dont_print_server",
-    "multi_user", "log_stdout", "enable_compress_response_body", "disable_api_nodes",
+    "disable_auto_launch", "windows_standalone_build", "quick_test_for_ci", "dont_print_server",
+    "disable_api_nodes",
     "gpu_only", "highvram", "normalvram", "lowvram", "novram", "disable_smart_memory", "async_offload", "deterministic",
     "force_fp32", "force_fp16", "fp32_unet", "fp64_unet", "bf16_unet", "fp16_unet", "fp8_e4m3fn_unet", "fp8_e5m2_unet",
     "fp16_vae", "fp32_vae", "bf16_vae", "cpu_vae", "fp8_e4m3fn_text_enc", "fp8_e5m2_text_enc", "fp16_text_enc",
@@ -71,8 +86,7 @@ _FALSE = (
     "disable_manager_ui", "enable_manager_legacy_ui", "disable_async_offload", "disable_pinned_memory",
 )  # fmt: skip
 _NONE = (
-    "tls_keyfile", "tls_certfile", "extra_model_paths_config", "cuda_device", "default_device", "directml",
-    "oneapi_device_selector", "reserve_vram", "front_end_root", "comfy_api_base", "database_url",
+    "extra_model_paths_config", "directml", "oneapi_device_selector", "comfy_api_base", "database_url",
 )  # fmt: skip
 _OTHERS: dict[str, Any] = {
     "use_pytorch_cross_attention": True,

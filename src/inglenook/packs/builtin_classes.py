@@ -21,6 +21,9 @@ from inglenook.nodes.interfaces import builtin_interfaces
 from inglenook.packs.saving_classes import PreviewImage, SaveImage
 
 _METHODS: Mapping[str, str] = {
+    "AudioAdjustVolume": "adjust_volume",
+    "AudioConcat": "concat",
+    "AudioMerge": "merge",
     "BasicGuider": "get_guider",
     "BasicScheduler": "get_sigmas",
     "CFGGuider": "get_guider",
@@ -31,6 +34,7 @@ _METHODS: Mapping[str, str] = {
     "ConditioningConcat": "concat",
     "CropMask": "crop",
     "DisableNoise": "get_noise",
+    "EmptyAudio": "create_audio",
     "EmptyImage": "generate",
     "EmptyLatentImage": "generate",
     "FeatherMask": "feather",
@@ -63,6 +67,7 @@ _METHODS: Mapping[str, str] = {
     "KSamplerSelect": "get_sampler",
     "LatentUpscale": "upscale",
     "LatentUpscaleBy": "upscale",
+    "LoadAudio": "load",
     "LoadImage": "load_image",
     "LoadImageMask": "load_image",
     "LoadImageOutput": "load_image",
@@ -72,22 +77,33 @@ _METHODS: Mapping[str, str] = {
     "ModelSamplingDiscrete": "patch",
     "Morphology": "process",
     "PorterDuffImageComposite": "composite",
+    "PreviewAudio": "save_flac",
     "RandomNoise": "get_noise",
     "RebatchImages": "rebatch",
+    "RecordAudio": "load",
     "RepeatImageBatch": "repeat",
     "ResizeAndPadImage": "resize_and_pad",
     "SamplerCustom": "sample",
     "SamplerCustomAdvanced": "sample",
+    "SaveAnimatedPNG": "save_images",
+    "SaveAnimatedWEBP": "save_images",
+    "SaveAudio": "save_flac",
+    "SaveAudioMP3": "save_mp3",
+    "SaveAudioOpus": "save_opus",
     "SaveImageWebsocket": "save_images",
     "SaveLatent": "save",
     "SetLatentNoiseMask": "set_mask",
     "SolidMask": "solid",
+    "SplitAudioChannels": "separate",
     "SplitImageWithAlpha": "split_image_with_alpha",
     "ThresholdMask": "image_to_mask",
+    "TrimAudioDuration": "trim",
     "VAEDecode": "decode",
     "VAEEncode": "encode",
     "VAEEncodeForInpaint": "encode",
     "VAELoader": "load_vae",
+    "VHS_LoadVideo": "load_video",
+    "VHS_VideoCombine": "combine_video",
 }
 _DEFAULT_METHOD = "execute"
 
@@ -99,7 +115,7 @@ _PARAMETERS: Mapping[str, tuple[str, ...]] = {
 }
 """Order of the method's parameters, where it is another than that of the inputs."""
 
-_CHANGES_WITH_FILE = frozenset({"LoadImage", "LoadImageMask", "LoadLatent"})
+_CHANGES_WITH_FILE = frozenset({"LoadAudio", "LoadImage", "LoadImageMask", "LoadLatent"})
 """Classes whose IS_CHANGED packs may call or inherit. Others have one of ours, for the cache, which nobody expects."""
 
 LACKING_NODES = (

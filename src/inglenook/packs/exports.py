@@ -14,7 +14,7 @@ from typing import Any
 from inglenook.engine.implementation import NodeImplementation
 from inglenook.engine.values import well_formed
 from inglenook.errors import NodeError
-from inglenook.nodes.interfaces import builtin_interfaces
+from inglenook.nodes.interfaces import builtin_interfaces, yields_to_packs
 from inglenook.packs.host import host
 from inglenook.packs.import_errors import reason
 from inglenook.packs.v1 import v1_implementation
@@ -41,7 +41,7 @@ class Exports:
             self.warnings.append(f"class {label} is left out: {reason(error)}")
             return
         class_type = implementation.schema.class_type
-        if class_type in builtin_interfaces():
+        if class_type in builtin_interfaces() and not yields_to_packs(class_type):
             self.warnings.append(f"class {label} is left out: a built-in class has this name")
             return
         self.implementations[class_type] = implementation

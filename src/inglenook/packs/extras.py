@@ -31,7 +31,6 @@ _UNAVAILABLE: Mapping[str, tuple[str, ...]] = {
         "SamplerDPMPP_3M_SDE", "SamplerDPMPP_SDE", "SamplerEulerAncestral", "SamplerLMS", "SetFirstSigma",
         "SplitSigmas", "SplitSigmasDenoise", "VPScheduler",
     ),
-    "comfy_extras.nodes_images": ("SaveAnimatedPNG", "SaveAnimatedWEBP"),
     "comfy_extras.nodes_latent": (
         "LatentAdd", "LatentApplyOperation", "LatentBatch", "LatentBatchSeedBehavior", "LatentConcat", "LatentCut",
         "LatentInterpolate", "LatentMultiply", "LatentSubtract",

@@ -28,6 +28,7 @@ from inglenook.engine.replacement import NodeReplacement
 from inglenook.engine.secrets import redact, secret_values
 from inglenook.packs.report import PackReport
 from inglenook.packs.route_names import discard_socket
+from inglenook.settings import NOT_FOR_WORKERS
 from inglenook.workers.last_word import LastWord
 from inglenook.workers.log_lines import LogLines
 from inglenook.workers.messages import (
@@ -69,7 +70,13 @@ _TURN_S = 0.004
 _LOG_CHUNK_BYTES = 32 << 10
 _LOG_NOTE_S = 1.0
 _MOST_SECRETS = 20
+_KEPT_BACK = frozenset(f"INGLENOOK_{name.upper()}" for name in NOT_FOR_WORKERS)
 _END_EVENTS = (Succeeded, Failed, Interrupted)
+
+
+def _environment() -> dict[str, str]:
+    """The environment of a device process: without secrets, since node packs can read it."""
+    return {**_ENVIRONMENT, **{name: value for name, value in os.environ.items() if name.upper() not in _KEPT_BACK}}
 
 
 class _Channel(asyncio.Protocol):
@@ -160,8 +167,10 @@ class DeviceWorker:
         interrupt_grace_s: float = 30.0,
         memory_limit_bytes: int | None = None,
         pack_import_timeout_s: float = 300.0,
+        environment: Mapping[str, str] | None = None,
         command: Sequence[str] = (sys.executable, "-m", "inglenook.workers.child"),
     ) -> None:
+        """environment: variables of the process beside those of this one, stronger than these."""
         self.name = name
         self.state = WorkerState.STOPPED
         self.documents: Mapping[str, Any] | None = None
@@ -188,6 +197,7 @@ class DeviceWorker:
         """Questions that nobody waits for any more, with who wants the answer nevertheless."""
         self._question_number = 0
         self._command = tuple(command)
+        self._environment = dict(environment or {})
         self._listener: WorkerListener | None = None
         self._channel: _Channel | None = None
         self._process: ProcessGroup | None = None
@@ -276,7 +286,7 @@ class DeviceWorker:
             stdout=output,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,  # a Ctrl-C in the terminal is the server's to handle
-            env={**_ENVIRONMENT, **os.environ},
+            env={**_environment(), **self._environment},
         )
         return ProcessGroup(process)
 

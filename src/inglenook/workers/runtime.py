@@ -14,6 +14,7 @@ import torch
 from inglenook.engine.events import AnyEvent
 from inglenook.engine.executor import Executor, Run
 from inglenook.engine.graph import Graph
+from inglenook.errors import WorkerError
 from inglenook.media import writing
 from inglenook.media.attempts import AttemptJournal
 from inglenook.media.folders import Folders
@@ -54,7 +55,11 @@ class EngineRuntime:
         budget = settings.model_memory_gb
         self._device = device
         self._max_nodes = settings.max_nodes
-        self._models = ModelStore(device, None if budget is None else round(budget * (1 << 30)))
+        self._models = ModelStore(
+            device,
+            None if budget is None else round(budget * (1 << 30)),
+            reserved_bytes=round((settings.reserve_vram_gb or 0) * (1 << 30)),
+        )
         self._environment = Environment(
             folders=Folders.from_settings(settings),
             models=self._models,
@@ -149,8 +154,16 @@ class EngineRuntime:
 
 
 def _choose_device(wanted: str) -> torch.device:
-    if wanted != "auto":
-        return torch.device(wanted)
-    if torch.cuda.is_available():
-        return torch.device("cuda", torch.cuda.current_device())
-    return torch.device("cpu")
+    """Raises WorkerError for a GPU that is not there."""
+    if wanted == "auto":
+        return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
+    device = torch.device(wanted)
+    if device.type != "cuda":
+        return device
+    if not torch.cuda.is_available():
+        logger.warning("there is no GPU here, so %s cannot be used: models run on the CPU", wanted)
+        return torch.device("cpu")
+    if (device.index or 0) >= torch.cuda.device_count():
+        raise WorkerError(f"there is no GPU {device.index}: {torch.cuda.device_count()} are seen, counted from 0")
+    torch.cuda.set_device(device)  # "cuda" without a number, as packs write it, means the same
+    return device

@@ -12,10 +12,12 @@ from starlette.websockets import WebSocketState
 
 from inglenook.api.comfy import socket_commands
 from inglenook.api.comfy.sockets import SocketHub
+from inglenook.api.identity import USER
 from inglenook.dispatch.run import Run
 from inglenook.engine import events
 from inglenook.engine.events import NodeRef
 from inglenook.jobs import Job, JobId
+from inglenook.media.users import DEFAULT_USER
 
 
 class Client:
@@ -23,9 +25,11 @@ class Client:
 
     application_state = WebSocketState.CONNECTED
 
-    def __init__(self):
+    def __init__(self, query="", user=None):
         self.heard = []
-        self.scope = {"query_string": b""}
+        self.scope = {"query_string": query.encode(), USER: user or DEFAULT_USER}
+        settings = SimpleNamespace(multi_user=user is not None, max_json_depth=100)
+        self.app = SimpleNamespace(state=SimpleNamespace(services=SimpleNamespace(settings=settings)))
         self._said = asyncio.Queue()
 
     async def accept(self):
@@ -54,8 +58,8 @@ class Client:
 
 
 @asynccontextmanager
-async def connected(hub):
-    client = Client()
+async def connected(hub, query="", user=None):
+    client = Client(query, user)
     serving = asyncio.create_task(hub.serve(client))
     try:
         await client.hears("status")
@@ -67,7 +71,9 @@ async def connected(hub):
 
 @pytest.fixture
 def hub():
-    return SocketHub(SimpleNamespace(remaining=0, recent=lambda client_id: []), None, {"max_upload_size": 1})
+    return SocketHub(
+        SimpleNamespace(remaining_of=lambda user: 0, recent=lambda client_id: []), None, {"max_upload_size": 1}
+    )
 
 
 def a_run(attempt=1):

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from inglenook.errors import MediaError
-from inglenook.packs.v3.video import (
+from inglenook.nodes.video_values import (
     VideoCodec,
     VideoComponents,
     VideoContainer,

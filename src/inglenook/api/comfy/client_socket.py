@@ -26,9 +26,10 @@ BATCH_BYTES = 64 << 10
 class ClientSocket:
     """A client and its queue."""
 
-    def __init__(self, websocket: WebSocket, sid: str, user: str, *, named: bool) -> None:
+    def __init__(self, websocket: WebSocket, sid: str, user: str | None, *, named: bool) -> None:
         self.sid = sid
         self.user = user
+        """Whose jobs it may hear of; None where users are not told apart."""
         self.is_named = named
         """It chose its id itself."""
         self.is_editor = False

@@ -222,11 +222,16 @@ def _date(value: str | None) -> float | None:
         return None
 
 
+def is_active(media_type: str) -> bool:
+    """Whether a browser could run a file of this type."""
+    return media_type in _ACTIVE_TYPES or media_type.endswith(("/xml", "+xml"))
+
+
 def _type_headers(name: str, asked: Headers) -> dict[str, str]:
     """Content type and disposition; types that run in a page are sent as downloads, but SVG may fill an `<img>`."""
     media_type = content_type(name)
     headers = {"X-Content-Type-Options": "nosniff"}
-    if media_type not in _ACTIVE_TYPES and not media_type.endswith(("/xml", "+xml")):
+    if not is_active(media_type):
         return {**headers, "Content-Type": media_type, "Content-Disposition": disposition(name)}
     headers |= {"Vary": "Sec-Fetch-Dest", "Cache-Control": "no-store", "Content-Security-Policy": _SANDBOX}
     if media_type == "image/svg+xml" and asked.get("sec-fetch-dest") == "image":

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from inglenook.api.bodies import json_body
-from inglenook.api.deps import services
+from inglenook.api.deps import owner, services
 from inglenook.api.errors import ApiError, JSONResponse, as_response
 from inglenook.api.submission import PromptRefused, submit_body
 from inglenook.errors import InglenookError
@@ -26,6 +26,8 @@ async def post_prompt(request: Request) -> Response:
             body,
             size_bytes=len(await request.body()),
             idempotency_key=request.headers.get("idempotency-key"),
+            user=owner(request),
+            usage_source=request.headers.get("comfy-usage-source"),
         )
         return JSONResponse(reply)
     except PromptRefused as refused:
@@ -41,4 +43,5 @@ async def post_prompt(request: Request) -> Response:
 @router.get("/prompt", summary="Length of the queue")
 async def get_prompt(request: Request) -> Response:
     """Return `{"exec_info": {"queue_remaining": n}}`."""
-    return JSONResponse({"exec_info": {"queue_remaining": services(request).dispatcher.remaining}})
+    remaining = services(request).dispatcher.remaining_of(owner(request))
+    return JSONResponse(b'{"exec_info":{"queue_remaining":%d}}' % remaining)

@@ -17,13 +17,13 @@ from typing import Any
 import orjson
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from inglenook.api.bodies import parsed_body
+from inglenook.api.access.scopes import Scope, scope_of
+from inglenook.api.bodies import parse_json_anywhere
 from inglenook.api.comfy.client_socket import ClientSocket
 from inglenook.api.comfy.messages import message
 from inglenook.api.comfy.outgoing import Outgoing, Previews
 from inglenook.api.deps import services
 from inglenook.api.errors import ApiError, as_response
-from inglenook.api.permissions import may_submit
 from inglenook.api.submission import PromptRefused, submit_body
 
 logger = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class SocketCommands:
         """Submit the graph in a message that has `"execute"` in it somewhere; return whether it was JSON."""
         body = text.encode()
         try:
-            parsed = await parsed_body(body, services(websocket).settings.max_json_depth)
+            parsed = await parse_json_anywhere(body, services(websocket).settings.max_json_depth)
         except ApiError as error:
             if text.lstrip().startswith("{") and '"type"' in text:  # somebody waits for an answer
                 socket.put(refusal({"type": error.kind, "message": error.message, "details": error.details}))
@@ -101,9 +101,11 @@ class SocketCommands:
 
 async def _submit(websocket: WebSocket, socket: ClientSocket, data: Any, size_bytes: int) -> None:
     try:
-        if not may_submit(websocket):
+        if scope_of(websocket) < Scope.RUN:
             raise ApiError(403, "forbidden", "The key of this socket may not run workflows")
-        reply = await submit_body(services(websocket), data, size_bytes=size_bytes, client_id=socket.sid)
+        reply = await submit_body(
+            services(websocket), data, size_bytes=size_bytes, client_id=socket.sid, user=socket.user
+        )
         socket.put([message("queued", reply)])
     except PromptRefused as refused:
         socket.put(refusal(refused.error, dict(refused.node_errors)))

@@ -23,7 +23,7 @@ from inglenook.api.comfy.messages import RunMessages, final_messages, message, s
 from inglenook.api.comfy.outgoing import Outgoing, Scope
 from inglenook.api.comfy.socket_commands import SocketCommands
 from inglenook.api.comfy.task_updates import TaskUpdates
-from inglenook.api.identity import DEFAULT_USER, user_of
+from inglenook.api.deps import owner
 from inglenook.api.log_feed import Entry, LogFeed, logs_event
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.run import Run
@@ -48,12 +48,12 @@ class SocketHub:
         self._commands = SocketCommands(features)
         self._sockets: set[ClientSocket] = set()
         """Those that hear what is told to all: the newest of each id."""
-        self._by_sid: dict[tuple[str, str], ClientSocket] = {}
+        self._by_sid: dict[tuple[str | None, str], ClientSocket] = {}
         """(user, sid) -> the newest socket of that id."""
         self._renderers: dict[str, tuple[int, RunMessages]] = {}
         """Job id -> attempt and what renders it; a new attempt starts with a new one."""
         self._task_updates = TaskUpdates()
-        self._log_readers: dict[tuple[str, str], None] = {}
+        self._log_readers: dict[tuple[str | None, str], None] = {}
         """(user, sid) of those who want log lines, connected or not, in the order in which they asked."""
         self._status_timer: asyncio.TimerHandle | None = None
         self._told_at = float("-inf")
@@ -71,7 +71,7 @@ class SocketHub:
         if any(type(event) is Custom for event in events):
             for is_custom, group in groupby(events, lambda event: type(event) is Custom):
                 if is_custom:
-                    self._tell_custom(_user_of(run), group)
+                    self._tell_custom(run.job.user, group)
                 else:
                     self._tell(run, list(group))
         else:
@@ -90,7 +90,7 @@ class SocketHub:
             self._renderers[run.job.id] = (run.job.attempt, renderer)
         self._deliver(run, targets, renderer.render_all(events))
 
-    def _tell_custom(self, user: str, events: Iterable[AnyEvent]) -> None:
+    def _tell_custom(self, user: str | None, events: Iterable[AnyEvent]) -> None:
         """What a node pack sends during a run: to a client of the run's user, or to all of them."""
         customs = (event for event in events if isinstance(event, Custom))
         for client_id, group in groupby(customs, lambda event: event.client_id):
@@ -128,7 +128,7 @@ class SocketHub:
     def queue_changed(self, remaining: int, run: Run | None) -> None:
         """Tell the owner of the job at once, the others too unless they were told just now: then soon."""
         self._change += 1
-        owner = None if run is None else self._by_sid.get((_user_of(run), run.job.client_id or ""))
+        owner = None if run is None else self._by_sid.get((run.job.user, run.job.client_id or ""))
         if owner is not None:
             owner.put([status(self._remaining(owner.user))])
             self._told[owner] = self._change
@@ -142,7 +142,7 @@ class SocketHub:
     def _tell_status(self) -> None:
         self._status_timer = None
         self._told_at = asyncio.get_running_loop().time()
-        items: dict[str, Outgoing] = {}
+        items: dict[str | None, Outgoing] = {}
         for socket in self._sockets:
             if self._told.get(socket) != self._change:
                 item = items.get(socket.user)
@@ -151,9 +151,9 @@ class SocketHub:
                 socket.put([item])
                 self._told[socket] = self._change
 
-    def _remaining(self, user: str) -> int:
+    def _remaining(self, user: str | None) -> int:
         """How many jobs the user sees in `/queue`."""
-        return self._dispatcher.remaining
+        return self._dispatcher.remaining_of(user)
 
     # -- logs --------------------------------------------------------------------------------------------------------
 
@@ -163,7 +163,7 @@ class SocketHub:
         with self.logs.attached(self._tell_logs):
             yield
 
-    def show_logs(self, user: str, sid: str, *, enabled: bool) -> None:
+    def show_logs(self, user: str | None, sid: str, *, enabled: bool) -> None:
         """Send new log lines to a socket, or no longer; also to one that connects later."""
         self._log_readers.pop((user, sid), None)
         if enabled:
@@ -178,16 +178,16 @@ class SocketHub:
 
     # -- addressing --------------------------------------------------------------------------------------------------
 
-    def _of_user(self, user: str) -> list[ClientSocket]:
+    def _of_user(self, user: str | None) -> list[ClientSocket]:
         return [socket for socket in self._sockets if socket.user == user]
 
     def _watchers(self, run: Run) -> list[ClientSocket]:
         """Sockets that hear of the job as `task_update`."""
-        user = _user_of(run)
+        user = run.job.user
         return [socket for socket in self._sockets if socket.hears_everything and socket.user == user]
 
     def _targets(self, run: Run) -> list[ClientSocket]:
-        user = _user_of(run)
+        user = run.job.user
         if run.job.client_id is None:
             return self._of_user(user)
         chosen = (self._by_sid.get((user, client_id)) for client_id in run.client_ids)
@@ -208,7 +208,7 @@ class SocketHub:
     async def serve(self, websocket: WebSocket) -> None:
         """Handle one connection until it ends."""
         wanted = client_id_of(websocket.scope.get("query_string", b""))
-        socket = ClientSocket(websocket, wanted or uuid.uuid4().hex, user_of(websocket), named=bool(wanted))
+        socket = ClientSocket(websocket, wanted or uuid.uuid4().hex, owner(websocket), named=bool(wanted))
         await websocket.accept()
         self._enter(socket)
         tasks = {
@@ -255,7 +255,7 @@ class SocketHub:
         """What a client that comes late is told of its jobs: of those that run, and of those that ended lately."""
         items: list[Outgoing] = []
         for run in self._dispatcher.recent(socket.sid):
-            if _user_of(run) != socket.user:
+            if run.job.user != socket.user:
                 continue
             if run.is_committed and run.result is not None:
                 items += final_messages(run.job, run.result)
@@ -273,12 +273,12 @@ class SocketHub:
         """Tell a client that submitted a known job again what it would have heard of its end, if it has ended."""
         run = self._dispatcher.find(job_id)
         if run is not None:
-            socket = self._by_sid.get((_user_of(run), client_id))
+            socket = self._by_sid.get((run.job.user, client_id))
             if socket is not None and run.is_committed and run.result is not None:
                 socket.put(final_messages(run.job, run.result))
             return
         entry = await self._store.history_entry(JobId(job_id))
-        if entry is not None and (socket := self._by_sid.get((DEFAULT_USER, client_id))) is not None:
+        if entry is not None and (socket := self._by_sid.get((entry.job.user, client_id))) is not None:
             socket.put(final_messages(entry.job, entry.result))
 
 
@@ -286,10 +286,6 @@ def client_id_of(query: bytes) -> str:
     """The `clientId` of a query, the first if there are several; empty when there is none."""
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
     return next((value for name, value in pairs if name == "clientId"), "")
-
-
-def _user_of(run: Run) -> str:
-    return DEFAULT_USER
 
 
 def _put(sockets: Iterable[ClientSocket], items: Sequence[Outgoing]) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 import orjson
 
-from inglenook.api.comfy.messages import json_message, with_videos
+from inglenook.api.comfy.entries import shown_outputs
+from inglenook.api.comfy.messages import json_message
 from inglenook.api.comfy.outgoing import Outgoing
 from inglenook.dispatch.run import Run
 from inglenook.engine.events import AnyEvent, Cached, NodeDone, NodeStarted, Progress
@@ -22,7 +23,7 @@ from inglenook.jobs import JobResult, State
 INTERVAL_S = 0.2
 """Progress of one job is told at most this often."""
 
-STATUS = {
+SHORT_STATUS = {
     State.queued: "pending",
     State.running: "running",
     State.succeeded: "success",
@@ -65,8 +66,7 @@ class TaskUpdates:
         progress = self._progress.pop(run.job.id, None)
         result = run.result or JobResult(run.job.state, run.job.ended_ms or 0)
         percent = 100.0 if result.state is State.succeeded else 0.0 if progress is None else progress.percent
-        outputs = {node_id: with_videos(output) for node_id, output in result.outputs.items()}
-        more: dict[str, Any] = {"outputs": outputs}
+        more: dict[str, Any] = {"outputs": shown_outputs(result)}
         if result.error is not None:
             more["error"] = result.error
         return _update(run.job.id, result.state, percent, **more)
@@ -136,7 +136,7 @@ def _update(job_id: str, state: State, percent: float, node: str | None = None, 
     data = {
         "type": "task_update",
         "task_id": job_id,
-        "status": STATUS[state],
+        "status": SHORT_STATUS[state],
         "progress": percent,
         "node": node,
         "timestamp": time.time_ns() // 1_000_000,

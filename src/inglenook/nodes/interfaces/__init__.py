@@ -9,6 +9,11 @@ from typing import Any
 import orjson
 
 
+def yields_to_packs(class_type: str) -> bool:
+    """Whether a class of a node pack takes the place of this built-in one: ours stands in for a well-known pack's."""
+    return bool(builtin_interfaces().get(class_type, {}).get("engine", {}).get("yields_to_packs"))
+
+
 @cache
 def builtin_interfaces() -> dict[str, dict[str, Any]]:
     """Class name -> interface document (see `engine.schema`), of every topic."""

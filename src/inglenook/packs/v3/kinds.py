@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from inglenook.packs.v3.video import (
+from inglenook.nodes.video_values import (
     VideoCodec,
     VideoComponents,
     VideoContainer,

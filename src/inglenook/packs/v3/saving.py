@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inglenook.media import animation, audio, pixels
+from inglenook.media import animation, pixels
 from inglenook.media.folders import FileKind
 from inglenook.media.metadata import workflow_text
 from inglenook.media.naming import FileRef, write_output
-from inglenook.nodes.environment import environment
+from inglenook.media.scratch import Scratch
+from inglenook.nodes.audio import save_sound
+from inglenook.nodes.environment import environment, scratch
 from inglenook.nodes.image import save_pictures
 from inglenook.nodes.resampling import to_numpy
 from inglenook.packs.v3.options import FolderType, value_of
@@ -76,8 +78,9 @@ class ImageSaveHelper:
     ) -> SavedResult:
         """Write all pictures into one animated PNG."""
         frames = _frames(images)
-        data = animation.encode_png(frames, fps, level=compress_level, text=workflow_of(cls))
-        return _write(frames, folder_type, filename_prefix, "png", data)
+        with scratch() as target:
+            animation.encode_png(target, frames, fps, level=compress_level, text=workflow_of(cls))
+            return _write(frames, folder_type, filename_prefix, "png", target)
 
     @staticmethod
     def get_save_animated_png_ui(
@@ -100,10 +103,11 @@ class ImageSaveHelper:
     ) -> SavedResult:
         """Write all pictures into one animated WebP."""
         frames = _frames(images)
-        data = animation.encode_webp(
-            frames, fps, lossless=lossless, quality=quality, method=method, text=workflow_of(cls)
-        )
-        return _write(frames, folder_type, filename_prefix, "webp", data)
+        with scratch() as target:
+            animation.encode_webp(
+                target, frames, fps, lossless=lossless, quality=quality, method=method, text=workflow_of(cls)
+            )
+            return _write(frames, folder_type, filename_prefix, "webp", target)
 
     @staticmethod
     def get_save_animated_webp_ui(
@@ -127,7 +131,7 @@ def _frames(images: Iterable[Tensor]) -> list[NDArray[np.uint8]]:
 
 
 def _write(
-    frames: list[NDArray[np.uint8]], folder_type: FolderType, prefix: str, extension: str, data: bytes
+    frames: list[NDArray[np.uint8]], folder_type: FolderType, prefix: str, extension: str, data: Scratch
 ) -> SavedResult:
     height, width = frames[0].shape[:2]
     folders = environment().folders
@@ -170,5 +174,6 @@ def _write_sound(
     form: str,
     quality: str,
 ) -> FileRef:
-    data = audio.encode(to_numpy(wave), int(sound["sample_rate"]), form, quality=quality, text=workflow_of(node_class))
-    return write_output(environment().folders, _kind(folder_type), prefix, form, data, batch_number=number)
+    return save_sound(
+        wave, int(sound["sample_rate"]), number, _kind(folder_type), prefix, form, quality, workflow_of(node_class)
+    )

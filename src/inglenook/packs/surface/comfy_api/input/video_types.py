@@ -1,7 +1,7 @@
 """Videos that nodes take, under their older name."""
 
+from inglenook.nodes.video_values import VideoInput
 from inglenook.packs.surface_finder import missing
-from inglenook.packs.v3.video import VideoInput
 
 __all__ = ["VideoInput"]
 

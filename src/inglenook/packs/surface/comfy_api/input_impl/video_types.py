@@ -1,7 +1,7 @@
 """Videos that nodes make, under their older name."""
 
+from inglenook.nodes.video_values import VideoFromComponents, VideoFromFile
 from inglenook.packs.surface_finder import missing
-from inglenook.packs.v3.video import VideoFromComponents, VideoFromFile
 
 __all__ = ["VideoFromComponents", "VideoFromFile"]
 

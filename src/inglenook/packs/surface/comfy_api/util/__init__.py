@@ -1,7 +1,7 @@
 """What describes a video."""
 
+from inglenook.nodes.video_values import VideoCodec, VideoComponents, VideoContainer
 from inglenook.packs.surface_finder import missing
-from inglenook.packs.v3.video import VideoCodec, VideoComponents, VideoContainer
 
 __all__ = ["VideoCodec", "VideoComponents", "VideoContainer"]
 

@@ -5,19 +5,26 @@ from __future__ import annotations
 import io
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+from inglenook.engine import context
 from inglenook.errors import MediaError
 from inglenook.media import pixels, video, writing
+from inglenook.media.containers import Limits, Source
+from inglenook.media.scratch import Scratch
+from inglenook.media.video_encoding import Track, encode
+from inglenook.nodes.environment import environment
 from inglenook.nodes.resampling import to_numpy
+
+Frame = TypeVar("Frame")
 
 
 class VideoCodec(StrEnum):
@@ -78,6 +85,18 @@ class VideoInput(ABC):
     ) -> None:
         """Write an MP4 file; metadata: tag -> value, written as JSON."""
 
+    def write_to(
+        self,
+        target: Scratch | io.BytesIO,
+        format: VideoContainer = VideoContainer.AUTO,
+        codec: VideoCodec = VideoCodec.AUTO,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """The same into an open file. Classes of packs have `save_to` alone."""
+        buffer = io.BytesIO()
+        self.save_to(buffer, format, codec, metadata)
+        target.write(buffer.getvalue())
+
     @abstractmethod
     def as_trimmed(
         self, start_time: float = 0.0, duration: float = 0.0, strict_duration: bool = False
@@ -118,7 +137,7 @@ class VideoFromFile(VideoInput):
     """A file, or a part of it (`start_time`, `duration` in seconds; 0: to the end)."""
 
     def __init__(self, file: str | Path | io.BytesIO, *, start_time: float = 0.0, duration: float = 0.0) -> None:
-        self._source: video.Source = file if isinstance(file, io.BytesIO) else Path(file)
+        self._source: Source = file if isinstance(file, io.BytesIO) else Path(file)
         self._start = start_time
         self._duration = duration
         self._known: video.Facts | None = None
@@ -126,7 +145,7 @@ class VideoFromFile(VideoInput):
     @property
     def _facts(self) -> video.Facts:
         if self._known is None:
-            self._known = video.facts(self._source)
+            self._known = video.facts(self._source, decoding_limits())
         return self._known
 
     @property
@@ -142,12 +161,13 @@ class VideoFromFile(VideoInput):
         return self._source
 
     def get_components(self) -> VideoComponents:
-        decoded = video.decode(self._source, self._start, self._duration)
+        reader = video.Reader(self._source, self._start, self._duration, decoding_limits())
+        images = images_of([*reader.fitting(reader)])
+        heard = reader.sound()
         sound = None
-        if decoded.waveform is not None:
-            sound = {"waveform": torch.from_numpy(decoded.waveform)[None], "sample_rate": decoded.sample_rate}
-        images = torch.from_numpy(decoded.frames).float().div_(255.0)
-        return VideoComponents(images, decoded.frame_rate, sound, dict(decoded.tags))
+        if heard is not None:
+            sound = {"waveform": torch.from_numpy(heard.waveform)[None], "sample_rate": heard.sample_rate}
+        return VideoComponents(images, reader.frame_rate, sound, dict(reader.tags))
 
     def save_to(
         self,
@@ -156,14 +176,25 @@ class VideoFromFile(VideoInput):
         codec: VideoCodec = VideoCodec.AUTO,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
+        _save(path, lambda target: self.write_to(target, format, codec, metadata))
+
+    def write_to(
+        self,
+        target: Scratch | io.BytesIO,
+        format: VideoContainer = VideoContainer.AUTO,
+        codec: VideoCodec = VideoCodec.AUTO,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
         _check(format, codec)
         if self._is_whole and self._facts.codec == "h264":
+            start = target.tell()
             try:
-                _write(path, video.copy(self._source, _tags(metadata)))
+                video.copy(self._source, target, _tags(metadata), decoding_limits())
                 return
             except video.NotCopyable:  # its sound has a codec that MP4 does not hold
-                pass
-        VideoFromComponents(self.get_components()).save_to(path, format, codec, metadata)
+                target.seek(start)
+                target.truncate()
+        VideoFromComponents(self.get_components()).write_to(target, format, codec, metadata)
 
     def as_trimmed(
         self, start_time: float = 0.0, duration: float = 0.0, strict_duration: bool = False
@@ -210,16 +241,20 @@ class VideoFromComponents(VideoInput):
         codec: VideoCodec = VideoCodec.AUTO,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
+        _save(path, lambda target: self.write_to(target, format, codec, metadata))
+
+    def write_to(
+        self,
+        target: Scratch | io.BytesIO,
+        format: VideoContainer = VideoContainer.AUTO,
+        codec: VideoCodec = VideoCodec.AUTO,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
         _check(format, codec)
         parts = self._components
         rate = Fraction(parts.frame_rate).limit_denominator(1001)
-        waveform, sample_rate = None, 0
-        if parts.audio is not None:
-            sample_rate = int(parts.audio["sample_rate"])
-            samples = round(len(parts.images) / rate * sample_rate)
-            waveform = to_numpy(parts.audio["waveform"][0, :, :samples])
-        frames = (pixels.quantize(to_numpy(image[..., :3])) for image in parts.images)
-        _write(path, video.encode(frames, rate, waveform=waveform, sample_rate=sample_rate, text=_tags(metadata)))
+        frames = reported((pixels.quantize(to_numpy(image[..., :3])) for image in parts.images), len(parts.images))
+        encode(target, frames, rate, sound=sound_track(parts.audio, len(parts.images) / rate), text=_tags(metadata))
 
     def as_trimmed(
         self, start_time: float = 0.0, duration: float = 0.0, strict_duration: bool = False
@@ -249,8 +284,41 @@ def _tags(metadata: Mapping[str, Any] | None) -> dict[str, str]:
     return {key: json.dumps(value) for key, value in (metadata or {}).items() if value is not None}
 
 
-def _write(path: str | Path | io.BytesIO, data: bytes) -> None:
+def _save(path: str | Path | io.BytesIO, write: Callable[[Scratch | io.BytesIO], None]) -> None:
     if isinstance(path, io.BytesIO):
-        path.write(data)
-    else:
-        writing.replace(Path(path), data, flush=True)
+        write(path)
+        return
+    with Scratch(Path(path).parent) as scratch:
+        write(scratch)
+        writing.replace(Path(path), scratch, flush=True)
+
+
+def images_of(frames: list[video.Picture]) -> Tensor:
+    """An IMAGE of 8-bit frames; the list is empty afterwards, each frame goes when its picture is made."""
+    images = torch.empty(len(frames), *frames[0].shape)
+    for number in reversed(range(len(frames))):
+        images[number] = torch.from_numpy(frames.pop())
+    return images.div_(255.0)
+
+
+def sound_track(audio: Mapping[str, Any] | None, length_s: Fraction) -> Track | None:
+    """The first sound of a batch, cut to a length; None without sound."""
+    if audio is None:
+        return None
+    sample_rate = int(audio["sample_rate"])
+    return Track(to_numpy(audio["waveform"][0, :, : round(length_s * sample_rate)]), sample_rate)
+
+
+def reported(frames: Iterable[Frame], total: int) -> Iterator[Frame]:
+    """The frames, each reported as progress of the running node; ends a run that is to stop."""
+    for number, frame in enumerate(frames):
+        context.progress(number, total)
+        yield frame
+
+
+def decoding_limits() -> Limits:
+    """How much may come out of a file, by the settings of the device process."""
+    try:
+        return Limits(max_pixels=round(environment().max_megapixels * 1e6))
+    except LookupError:  # a script or a test of a pack
+        return Limits()

@@ -1,0 +1,237 @@
+"""What questions about many stored jobs cost the server: pages of `/history` and `/api/jobs`, `/queue`, single jobs.
+
+Fills a database with finished jobs (100,000 by default, of two nodes, of one user or of several) and asks the app
+itself, over its ASGI interface: no client, no socket. Prints one JSON line for each question: median and 90th
+percentile of the milliseconds until the answer is whole, CPU milliseconds (all threads), bytes.
+
+    python bench/listing_bench.py [--jobs 100000] [--users 0] [--pending 2000] [--runs 40] [--profile PATH]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import cProfile
+import json
+import logging
+import os
+import pstats
+import random
+import sqlite3
+import statistics
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from inglenook.api.app import create_app
+from inglenook.api.comfy.entries import show_result
+from inglenook.api.comfy.sockets import SocketHub
+from inglenook.api.deps import Services
+from inglenook.dispatch.bus import Bus
+from inglenook.dispatch.catalogs import Catalogs
+from inglenook.dispatch.dispatcher import Dispatcher
+from inglenook.dispatch.questions import PackQuestions
+from inglenook.jobs import Job, JobId, JobResult, JobStore, State, sqlite_url
+from inglenook.jobs.rows import body_row, job_row, result_row
+from inglenook.media.folders import Folders
+from inglenook.settings import Settings
+
+GRAPH = json.dumps(
+    {
+        "1": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": 255}},
+        "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
+    }
+).encode()
+STATES = [State.succeeded] * 8 + [State.failed, State.cancelled]
+START_MS = 1_763_000_000_000
+
+
+def make_job(number: int, user: str | None) -> Job:
+    extra: dict[str, Any] = {"client_id": "bench", "create_time": START_MS + number * 5}
+    if number % 2:
+        extra["extra_pnginfo"] = {"workflow": {"id": "w"}}
+    return Job(
+        id=JobId(str(uuid.UUID(int=number))),
+        number=number,
+        graph=GRAPH,
+        targets=("2",),
+        fingerprint="0" * 32,
+        created_ms=START_MS + number * 5,
+        extra_data=extra,
+        extra_json=json.dumps(extra).encode(),
+        client_id="bench",
+        user=user,
+    )
+
+
+def make_result(number: int, chance: random.Random) -> JobResult:
+    state = chance.choice(STATES)
+    at = START_MS + number * 5
+    image = {"filename": f"ComfyUI_temp_{number:05}_.png", "subfolder": "", "type": "temp"}
+    end = {State.succeeded: "Succeeded", State.failed: "Failed", State.cancelled: "Interrupted"}[state]
+    ended: dict[str, Any] = {"time_ms": at + 2, "node_id": "2", "class_type": "PreviewImage", "executed": ["1"]}
+    ended |= {"message": "no", "exception_type": "ValueError", "traceback": [], "inputs": {}, "current_outputs": []}
+    messages = [["Started", {"time_ms": at}], ["Cached", {"nodes": [], "time_ms": at + 1}], [end, ended]]
+    meta = {"2": {"node_id": "2", "display_node": "2", "parent_node": None, "real_node_id": "2"}}
+    error = {"node_id": "2", "message": "no"} if state is State.failed else None
+    return JobResult(state, at + chance.randrange(1, 60_000), {"2": {"images": [image]}}, meta, messages, error)
+
+
+async def fill(path: Path, count: int, users: int) -> None:
+    """Write finished jobs as the store would, without its commits."""
+    async with JobStore.open(sqlite_url(path)):
+        pass
+    chance = random.Random(1)
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA synchronous=OFF")
+    for number in range(count):
+        job, result = make_job(number, f"user{number % users}" if users else None), make_result(number, chance)
+        duration = result.ended_ms - job.created_ms
+        row = {**job_row(job), "sequence": number, "state": result.state.value, "attempt": 1, "worker": "cpu"}
+        row |= {"started_ms": job.created_ms, "ended_ms": result.ended_ms, "duration_ms": duration}
+        _insert(connection, "jobs", {**row, "end_order": number, "in_history": True})
+        _insert(connection, "job_body", {**body_row(job), "sequence": number})
+        stored = result_row(job.id, result, show_result)
+        documents = {name.removesuffix("_json"): stored[name] for name in stored if name.endswith("_json")}
+        _insert(connection, "job_result", {**documents, "sequence": number})
+    connection.commit()
+    connection.close()
+
+
+def _insert(connection: sqlite3.Connection, table: str, row: dict[str, Any]) -> None:
+    marks = ",".join("?" * len(row))
+    connection.execute(f"INSERT INTO {table} ({','.join(row)}) VALUES ({marks})", list(row.values()))
+
+
+class App:
+    """The app on a filled database, without workers: its jobs wait for ever."""
+
+    def __init__(self, folder: Path, store: JobStore, user: str | None) -> None:
+        settings = Settings(base_directory=folder, multi_user=user is not None)
+        folders = Folders.from_settings(settings)
+        self.dispatcher = Dispatcher(store, Bus(), [], queue_limit=1_000_000)
+        catalogs = Catalogs(folders, folder / "catalog.json")
+        questions = PackQuestions(lambda: self.dispatcher.workers, catalogs)
+        hub = SocketHub(self.dispatcher, store, {})
+        self._app = create_app(Services(settings, store, folders, catalogs, self.dispatcher, questions, hub))
+        self._user = user
+
+    async def get(self, path: str) -> int:
+        """Bytes of the answer; raises unless it is 200."""
+        path, _, query = path.partition("?")
+        scope: dict[str, Any] = {
+            "type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": query.encode(),
+            "headers": [(b"host", b"127.0.0.1"), (b"accept-encoding", b"gzip")], "scheme": "http", "root_path": "",
+            "http_version": "1.1", "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2), "asgi": {"version": "3.0"},
+            "inglenook.user": self._user or "default",
+        }  # fmt: skip
+        size = 0
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Any) -> None:
+            nonlocal size
+            if message["type"] == "http.response.start" and message["status"] != 200:
+                raise AssertionError(message)
+            size += len(message.get("body", b""))
+
+        await self._app(scope, receive, send)
+        return size
+
+
+def questions(count: int) -> dict[str, Callable[[], str]]:
+    """Name -> the path to ask for, another one each time where that matters."""
+    chance = random.Random(2)
+    anywhere = lambda: chance.randrange(count)  # noqa: E731
+    return {
+        "prompt": lambda: "/prompt",
+        "queue": lambda: "/queue",
+        "history, one": lambda: f"/history/{uuid.UUID(int=anywhere())}",
+        "history, unknown": lambda: "/history/none",
+        "history, newest 10": lambda: "/history?max_items=10",
+        "history, newest 100": lambda: "/history?max_items=100",
+        "history, any 100": lambda: f"/history?max_items=100&offset={anywhere()}",
+        "history, everything": lambda: "/history",
+        "jobs, newest 20": lambda: "/api/jobs?limit=20",
+        "jobs, any 100": lambda: f"/api/jobs?limit=100&offset={anywhere()}",
+        "jobs, ended, newest 100": lambda: "/api/jobs?status=completed,failed,cancelled&limit=100",
+        "jobs, ended, any 100": lambda: f"/api/jobs?status=completed,failed,cancelled&limit=100&offset={anywhere()}",
+        "jobs, failed, any 100": lambda: f"/api/jobs?status=failed&limit=100&offset={anywhere() // 10}",
+        "jobs, pending": lambda: "/api/jobs?status=pending,in_progress&limit=100",
+        "jobs, longest 100": lambda: "/api/jobs?sort_by=execution_duration&limit=100",
+        "jobs, longest failed 100": lambda: "/api/jobs?status=failed&sort_by=execution_duration&limit=100",
+        "jobs of a workflow, newest 100": lambda: "/api/jobs?workflow_id=w&limit=100",
+        "jobs of a workflow, failed, any": lambda: (
+            f"/api/jobs?workflow_id=w&status=failed&limit=100&offset={anywhere() // 20}"
+        ),
+        "job, one": lambda: f"/api/jobs/{uuid.UUID(int=anywhere())}",
+    }
+
+
+async def measure(app: App, path: Callable[[], str], runs: int) -> dict[str, Any]:
+    for _ in range(3):
+        size = await app.get(path())
+    times = []
+    cpu = time.process_time()
+    end = time.perf_counter() + 5
+    while len(times) < runs and (time.perf_counter() < end or len(times) < 5):
+        began = time.perf_counter()
+        size = await app.get(path())
+        times.append(time.perf_counter() - began)
+    cpu = (time.process_time() - cpu) / len(times)
+    p90 = statistics.quantiles(times, n=10)[-1]
+    return {
+        "p50_ms": round(statistics.median(times) * 1000, 3),
+        "p90_ms": round(p90 * 1000, 3),
+        "min_ms": round(min(times) * 1000, 3),
+        "cpu_ms": round(cpu * 1000, 3),
+        "bytes": size,
+    }
+
+
+async def ask(options: argparse.Namespace, folder: Path) -> None:
+    path = folder / "jobs.sqlite"
+    await fill(path, options.jobs, options.users)
+    user = "user0" if options.users else None
+    async with JobStore.open(sqlite_url(path), history_limit=options.jobs, show_result=show_result) as store:
+        app = App(folder, store, user)
+        for number in range(options.pending):
+            await app.dispatcher.submit(make_job(options.jobs + number, user), frozenset(), {})
+        if options.profile:
+            profile = cProfile.Profile()
+            profile.enable()
+            for _ in range(options.runs):
+                await app.get(options.profile)
+            profile.disable()
+            pstats.Stats(profile).sort_stats("tottime").print_stats(30)
+            return
+        for name, path_of in questions(options.jobs // max(1, options.users)).items():
+            figures = await measure(app, path_of, options.runs)
+            load = round(os.getloadavg()[0], 1)
+            print(json.dumps({"bench": "listing", "ask": name, **figures, "load": load}), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=100_000)
+    parser.add_argument("--users", type=int, default=0, help="how many users the jobs belong to; 0: not told apart")
+    parser.add_argument("--pending", type=int, default=2000)
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--profile", help="profile this path instead, on the event loop's side")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.ERROR)
+    with suppress(ImportError):
+        import uvloop
+
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(ask(options, Path(folder)))
+
+
+if __name__ == "__main__":
+    main()
