@@ -12,9 +12,11 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from inglenook.api.app import create_app
 from inglenook.api.deps import Services
+from inglenook.api.http_protocol import LimitedHttpProtocol
 from inglenook.api.services import open_services
 from inglenook.api.tls import check_tls
 from inglenook.api.websocket_protocol import BatchingProtocol
@@ -102,6 +104,27 @@ def serve(
         runner.run(_serve(settings, listeners, on_ready, is_secure=is_secure, stop_when_started=stop_when_started))
 
 
+def web_config(app: ASGIApp, **options: Any) -> uvicorn.Config:
+    """uvicorn's configuration for `app`; options: further ones of uvicorn's, and others in place of these."""
+    ours: dict[str, Any] = {
+        "lifespan": "off",
+        "http": LimitedHttpProtocol,
+        "ws": BatchingProtocol,
+        "ws_max_size": _SOCKET_LIMIT_BYTES,
+        "ws_ping_interval": _PING_INTERVAL_S,
+        "ws_ping_timeout": None,  # no pong is demanded, see websocket_protocol.py
+        "ws_per_message_deflate": False,  # see comfy/outgoing.py
+        "access_log": False,
+        "log_level": "warning",
+        "log_config": None,
+        "proxy_headers": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": _CLOSE_REQUESTS_S,
+        "timeout_keep_alive": 75,
+    }
+    return uvicorn.Config(app, **{**ours, **options})
+
+
 class _Server(uvicorn.Server):
     """uvicorn without its signal handlers: a running job may end while its client's socket is still open."""
 
@@ -162,25 +185,7 @@ async def _answering(
 ) -> AsyncIterator[tuple[Services, uvicorn.Server, asyncio.Task[None]]]:
     """Open the services and answer requests for them until the block ends."""
     async with open_services(settings) as services:
-        server = _Server(
-            uvicorn.Config(
-                create_app(services),
-                lifespan="off",
-                ws=BatchingProtocol,
-                ws_max_size=_SOCKET_LIMIT_BYTES,
-                ws_ping_interval=_PING_INTERVAL_S,
-                ws_ping_timeout=None,  # no pong is demanded, see websocket_protocol.py
-                ws_per_message_deflate=False,
-                access_log=False,
-                log_level="warning",
-                log_config=None,
-                proxy_headers=False,
-                server_header=False,
-                timeout_graceful_shutdown=_CLOSE_REQUESTS_S,
-                timeout_keep_alive=75,
-                **(_tls_options(settings) if is_secure else {}),
-            )
-        )
+        server = _Server(web_config(create_app(services), **(_tls_options(settings) if is_secure else {})))
         serving = asyncio.create_task(server.serve(sockets=listeners))
         try:
             while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn tells it by this flag only
