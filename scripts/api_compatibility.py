@@ -53,6 +53,10 @@ NOTES = {
     "GET /view_metadata/{folder}": "Also of saved pictures, sound and video: `/view_metadata/{type}/{filename}`.",
     "GET /models": "`?type=` and `?name=` list and filter the files of a folder.",
     "POST /users": "Works in single-user mode too.",
+    "GET /userdata": "Without `dir`: all files of the user. `POST /userdata` stores a form or JSON.",
+    "GET /userdata/{file}": "Always a download that no page can run, but for `user.css`.",
+    "GET /workflow_templates": "The server's own library stands among the packs as `inglenook`; `POST`, `PUT` and"
+    " `DELETE` change it.",
 }
 """Where an answer of ours is more than ComfyUI's."""
 

@@ -86,7 +86,7 @@ def test_nothing_is_done_twice_until_the_requirements_change(fresh: Path) -> Non
     (environment / "python").chmod(0o755)
     setup = ["sh", "scripts/setup.sh"]
     assert run(setup, fresh).returncode == 0
-    assert re.search(r"install --quiet -c constraints.txt -e \.\[engine,dev\]", (fresh / "pip.log").read_text())
+    assert re.search(r"install --quiet -c constraints.txt -e \.\[engine,editor,dev\]", (fresh / "pip.log").read_text())
     (fresh / "pip.log").unlink()
     assert run(setup, fresh).stdout == ""
     assert not (fresh / "pip.log").exists()

@@ -8,7 +8,7 @@ import httpx
 import uvicorn
 
 from inglenook.api.app import create_app
-from inglenook.api.server import bind, web_config
+from inglenook.api.server import bind, uvicorn_config
 from inglenook.packs import route_server
 from tests.api.idle import NeverReady, idle_services
 
@@ -39,6 +39,7 @@ class PackServer:
 
     def __init__(self, port, http, worker, services):
         self.port, self.http, self.worker, self.services = port, http, worker, services
+        self.keys = services.keys
 
     async def raw(self, request):
         """Send bytes; return all that comes back until the connection ends or nothing comes for a while."""
@@ -74,7 +75,7 @@ async def serving(folder, worker, *, web=None, **settings):
     """A real server with this worker; web: options of uvicorn."""
     async with idle_services(folder, worker, port=0, **settings) as services:
         (listener,) = bind(services.settings)
-        config = web_config(create_app(services), log_level=None, timeout_graceful_shutdown=1, **(web or {}))
+        config = uvicorn_config(create_app(services), services.settings, timeout_graceful_shutdown=1, **(web or {}))
         server = uvicorn.Server(config)
         task = asyncio.create_task(server._serve([listener]))
         port = listener.getsockname()[1]

@@ -14,16 +14,37 @@ from inglenook.api.access import routes as access_routes
 from inglenook.api.access.layer import Access
 from inglenook.api.access.sessions import Sessions
 from inglenook.api.boundary import Boundary
-from inglenook.api.comfy import extensions, files, history, jobs, logs, models, prompt, queue, system, userdata, users
+from inglenook.api.cache_headers import CacheHeaders
+from inglenook.api.comfy import (
+    extensions,
+    features,
+    file_metadata,
+    files,
+    history,
+    internal,
+    jobs,
+    logs,
+    model_previews,
+    models,
+    prompt,
+    queue,
+    subgraphs,
+    system,
+    translations,
+    userdata,
+    users,
+    workflow_templates,
+)
 from inglenook.api.compression import Compressed
 from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
+from inglenook.api.editor import FrontEnd, FrontEndFiles, UnderEditor
+from inglenook.api.editor import routes as editor
+from inglenook.api.gateway import workflow_convert
 from inglenook.api.hot import HotRoutes
 from inglenook.api.identity import Identity
 from inglenook.api.pack_routes import PackRoutes
 
-_BARE_ROUTERS = (logs.router,)
-"""Routes that do not exist under `/api`."""
 _ROUTERS = (
     prompt.router,
     queue.router,
@@ -31,12 +52,21 @@ _ROUTERS = (
     jobs.router,
     system.router,
     files.router,
+    file_metadata.router,
     models.router,
+    model_previews.router,
     extensions.router,
     access_routes.router,
+    features.router,
+    translations.router,
+    workflow_templates.router,
+    subgraphs.router,
     users.router,
     userdata.router,
+    workflow_convert.router,
 )
+_BARE_ROUTERS = (internal.router, logs.router)
+"""Those that do not exist under `/api`."""
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -48,6 +78,7 @@ def create_app(services: Services) -> ASGIApp:
         summary="Runs ComfyUI workflows and speaks the ComfyUI API",
     )
     app.state.services = services
+    app.state.front_end = FrontEnd.from_settings(settings)
     errors.install(app)
     _add_routes(app)
     hot = HotRoutes(
@@ -69,7 +100,7 @@ def create_app(services: Services) -> ASGIApp:
         },
     )
     access = Access(
-        Identity(hot, services.users, is_multi_user=settings.multi_user),
+        CacheHeaders(Identity(hot, services.users, is_multi_user=settings.multi_user)),
         services.keys,
         Sessions(settings.data_folder, services.keys),
         is_insecure=settings.insecure,
@@ -77,18 +108,24 @@ def create_app(services: Services) -> ASGIApp:
         cors_origin=settings.cors_origin,
         max_json_depth=settings.max_json_depth,
     )
-    return Boundary(
+    boundary = Boundary(
         Compressed(access) if settings.compress_responses else access,
         max_body_bytes=settings.max_upload_bytes,
         cors_origin=settings.cors_origin,
         allowed_hosts=settings.allowed_hosts,
         listens_on=settings.host,
     )
+    return UnderEditor(boundary)
 
 
 def route_table() -> list[APIRoute]:
     """Return every route, by its bare path."""
-    return [route for router in (*_BARE_ROUTERS, *_ROUTERS) for route in router.routes if isinstance(route, APIRoute)]
+    return [
+        route
+        for router in (*_ROUTERS, *_BARE_ROUTERS, editor.router)
+        for route in router.routes
+        if isinstance(route, APIRoute)
+    ]
 
 
 def _add_routes(app: FastAPI) -> None:
@@ -102,14 +139,13 @@ def _add_routes(app: FastAPI) -> None:
     async def not_a_socket() -> Response:
         return errors.error_response(400, "not_a_websocket", "This address speaks WebSocket only")
 
-    for router in _BARE_ROUTERS:
-        app.include_router(router)
     for router in (*_ROUTERS, sockets):
         app.include_router(router)
         app.include_router(router, prefix="/api", include_in_schema=False)
 
-    @app.get("/", include_in_schema=False)
-    async def root() -> Response:
-        return errors.JSONResponse({"name": "inglenook", "version": __version__, "docs": "/docs"})
+    for router in _BARE_ROUTERS:
+        app.include_router(router)
 
-    app.mount("/", PackRoutes(), name="packs")  # last: everything above comes before it
+    app.include_router(editor.router)
+    # Last: everything above comes before it
+    app.mount("/", FrontEndFiles(app.state.front_end, PackRoutes()), name="others")

@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -16,7 +17,7 @@ from starlette.types import ASGIApp
 
 from inglenook.api.app import create_app
 from inglenook.api.deps import Services
-from inglenook.api.http_protocol import LimitedHttpProtocol
+from inglenook.api.http_protocol import BoundedProtocol
 from inglenook.api.services import open_services
 from inglenook.api.tls import check_tls
 from inglenook.api.websocket_protocol import BatchingProtocol
@@ -36,6 +37,9 @@ _START_S = 120
 _KEEPALIVE_OPTIONS = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 """A peer that has vanished (cable, sleep, NAT) is noticed after two minutes; Linux's own two hours fill the
 descriptors. A platform may lack some of them."""
+UNREAD_LIMIT_MS = 120_000
+"""A peer that takes nothing of what was sent to it for this long is dropped, whatever it acknowledges (Linux:
+TCP_USER_TIMEOUT). Browsers ask again for the rest of a video that was paused."""
 
 
 def bind(settings: Settings) -> list[socket.socket]:
@@ -80,7 +84,7 @@ def _listen(host: str, port: int) -> socket.socket:
 def _keep_alive(listener: socket.socket) -> None:
     """Have the system probe idle connections; those that are accepted inherit it."""
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _KEEPALIVE_OPTIONS:
+    for name, value in (*_KEEPALIVE_OPTIONS, ("TCP_USER_TIMEOUT", UNREAD_LIMIT_MS)):
         option = getattr(socket, name, None)
         if option is not None:
             listener.setsockopt(socket.IPPROTO_TCP, option, value)
@@ -104,11 +108,11 @@ def serve(
         runner.run(_serve(settings, listeners, on_ready, is_secure=is_secure, stop_when_started=stop_when_started))
 
 
-def web_config(app: ASGIApp, **options: Any) -> uvicorn.Config:
-    """uvicorn's configuration for `app`; options: further ones of uvicorn's, and others in place of these."""
+def uvicorn_config(app: ASGIApp, settings: Settings, **options: Any) -> uvicorn.Config:
+    """uvicorn as we want it, with its limits. options: further ones of uvicorn's, or others in place of these."""
     ours: dict[str, Any] = {
         "lifespan": "off",
-        "http": LimitedHttpProtocol,
+        "http": partial(BoundedProtocol, most_connections=settings.max_connections),
         "ws": BatchingProtocol,
         "ws_max_size": _SOCKET_LIMIT_BYTES,
         "ws_ping_interval": _PING_INTERVAL_S,
@@ -185,7 +189,9 @@ async def _answering(
 ) -> AsyncIterator[tuple[Services, uvicorn.Server, asyncio.Task[None]]]:
     """Open the services and answer requests for them until the block ends."""
     async with open_services(settings) as services:
-        server = _Server(web_config(create_app(services), **(_tls_options(settings) if is_secure else {})))
+        server = _Server(
+            uvicorn_config(create_app(services), settings, **(_tls_options(settings) if is_secure else {}))
+        )
         serving = asyncio.create_task(server.serve(sockets=listeners))
         try:
             while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn tells it by this flag only

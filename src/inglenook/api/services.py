@@ -12,10 +12,11 @@ import orjson
 
 from inglenook.api.access.keyring import KeyRing
 from inglenook.api.access.notices import tell_who_is_served
-from inglenook.api.comfy import system
 from inglenook.api.comfy.entries import show_result
+from inglenook.api.comfy.features import features
 from inglenook.api.comfy.sockets import SocketHub
 from inglenook.api.deps import Services
+from inglenook.api.media_reader import MediaReader
 from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
@@ -72,7 +73,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         on_worker_ready=lambda worker: _learn(catalogs, folders, worker),
         discard_attempts=lambda job_ids: discard_files(settings.data_folder, job_ids),
     )
-    hub = SocketHub(dispatcher, store, system.features(settings))
+    hub = SocketHub(dispatcher, store, features(settings))
     bus.join(hub)
     stack.enter_context(hub.showing_logs())
     stack.push_async_callback(hub.close)
@@ -82,7 +83,9 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     await dispatcher.start()
     questions = PackQuestions(lambda: dispatcher.workers, catalogs)
     users = Users(folders.user, settings.data_folder)
-    return Services(settings, store, folders, catalogs, dispatcher, questions, hub, keys, users)
+    media_reader = MediaReader()
+    stack.push_async_callback(media_reader.close)
+    return Services(settings, store, folders, catalogs, dispatcher, questions, hub, keys, users, media_reader)
 
 
 def _local_worker(settings: Settings) -> DeviceWorker:

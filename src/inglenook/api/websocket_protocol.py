@@ -10,8 +10,9 @@
   which take half a second.
 * A transport that is closed waits until what is buffered has been sent: for ever, when the client does not read. So it
   gets ABORT_AFTER_S from the moment that the app is done with it, and is then cut.
-* Pings go out (proxies cut connections that are silent), but no pong is demanded: a script may not read for an hour and
-  then want its socket. Whether the other machine is there its kernel tells (`peer.py`).
+* Pings go out: proxies cut connections that are silent, and a machine that has vanished acknowledges none, which its
+  kernel's limits notice (`server.py`). But no pong is demanded: a script may not read for an hour and then want its
+  socket.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ from websockets.frames import CloseCode
 from websockets.protocol import State
 
 from inglenook.api.errors import error_response
-from inglenook.api.peer import is_gone
 
 EXTENSION = "inglenook.websocket.frames"
 ABORT_AFTER_S = 5.0
@@ -176,12 +176,6 @@ class BatchingProtocol(WebSocketsSansIOProtocol):
         self.transport.resume_reading()
         # run_asgi leaves closing to this timer
         self.close_timer = self.loop.call_later(_LINGER_S, self.transport.close)
-
-    def send_keepalive_ping(self) -> None:
-        if is_gone(self.transport):
-            self.transport.abort()
-        else:
-            super().send_keepalive_ping()
 
     def shutdown(self) -> None:
         """Tell a client that the server stops: 1001, which is what browsers and libraries take for an ordinary end."""

@@ -11,7 +11,9 @@ from inglenook.cli.comfyui_flags import names
 
 TlsKeyfile = Annotated[Path | None, typer.Option(help="Private key, PEM; with --tls-certfile the server speaks https.")]
 TlsCertfile = Annotated[Path | None, typer.Option(help="Certificate, PEM.")]
-MultiUser = Annotated[bool | None, typer.Option("--multi-user", help="Tell users apart by the header Comfy-User.")]
+MultiUser = Annotated[
+    bool | None, typer.Option("--multi-user", help="Keep settings and files of several users apart, by Comfy-User.")
+]
 FeatureFlags = Annotated[
     list[str] | None,
     typer.Option("--feature-flag", metavar="KEY[=VALUE]", help="Flag that /features tells; may be given again."),

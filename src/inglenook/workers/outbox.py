@@ -129,7 +129,7 @@ class Outbox:
 
 
 def _replaces(event: AnyEvent, earlier: AnyEvent) -> bool:
-    """Whether nobody misses `earlier`: progress that was followed by more of it within 3 ms. A node may count millions."""
+    """Whether nobody misses `earlier`: progress that more of it followed within 3 ms. A node may count millions."""
     return (
         isinstance(event, Progress)
         and isinstance(earlier, Progress)
