@@ -23,6 +23,7 @@ from inglenook.api.comfy import (
     history,
     internal,
     jobs,
+    logs,
     model_previews,
     models,
     prompt,
@@ -65,7 +66,7 @@ _ROUTERS = (
     userdata.router,
     workflow_convert.router,
 )
-_BARE_ROUTERS = (internal.router, editor.router)
+_BARE_ROUTERS = (internal.router, logs.router, editor.router)
 """Those that do not exist under `/api`."""
 
 

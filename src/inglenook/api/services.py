@@ -76,6 +76,8 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     )
     hub = SocketHub(dispatcher, store, features(settings))
     bus.join(hub)
+    stack.enter_context(hub.showing_logs())
+    stack.push_async_callback(hub.close)
     stack.push_async_callback(dispatcher.close, settings.shutdown_grace_s)
     await dispatcher.recover(_class_types)
     forget_all(settings.data_folder)
