@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from inglenook import __version__
-from inglenook.api import errors
+from inglenook.api import errors, outputs
 from inglenook.api.access import routes as access_routes
 from inglenook.api.access.layer import Access
 from inglenook.api.access.sessions import Sessions
@@ -54,6 +54,7 @@ _ROUTERS = (
     system.router,
     files.router,
     file_metadata.router,
+    outputs.router,
     models.router,
     model_previews.router,
     extensions.router,
