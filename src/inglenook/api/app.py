@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from inglenook import __version__
-from inglenook.api import errors
+from inglenook.api import errors, outputs
 from inglenook.api.access import routes as access_routes
 from inglenook.api.access.layer import Access
 from inglenook.api.access.sessions import Sessions
@@ -18,10 +18,12 @@ from inglenook.api.cache_headers import CacheHeaders
 from inglenook.api.comfy import (
     extensions,
     features,
+    file_metadata,
     files,
     history,
     internal,
     jobs,
+    logs,
     model_previews,
     models,
     prompt,
@@ -38,6 +40,7 @@ from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.editor import FrontEnd, FrontEndFiles, UnderEditor
 from inglenook.api.editor import routes as editor
+from inglenook.api.gateway import workflow_convert
 from inglenook.api.hot import HotRoutes
 from inglenook.api.identity import Identity
 from inglenook.api.offline import Offline
@@ -50,6 +53,8 @@ _ROUTERS = (
     jobs.router,
     system.router,
     files.router,
+    file_metadata.router,
+    outputs.router,
     models.router,
     model_previews.router,
     extensions.router,
@@ -60,8 +65,9 @@ _ROUTERS = (
     subgraphs.router,
     users.router,
     userdata.router,
+    workflow_convert.router,
 )
-_BARE_ROUTERS = (internal.router, editor.router)
+_BARE_ROUTERS = (internal.router, logs.router, editor.router)
 """Those that do not exist under `/api`."""
 
 
@@ -137,5 +143,6 @@ def _add_routes(app: FastAPI) -> None:
 
     for router in _BARE_ROUTERS:
         app.include_router(router)
+
     # Last: everything above comes before it
     app.mount("/", FrontEndFiles(app.state.front_end, PackRoutes()), name="others")

@@ -17,6 +17,7 @@ from inglenook.api.comfy.entries import show_result
 from inglenook.api.comfy.features import features
 from inglenook.api.comfy.sockets import SocketHub
 from inglenook.api.deps import Services
+from inglenook.api.media_reader import MediaReader
 from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
@@ -75,13 +76,17 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     )
     hub = SocketHub(dispatcher, store, features(settings))
     bus.join(hub)
+    stack.enter_context(hub.showing_logs())
+    stack.push_async_callback(hub.close)
     stack.push_async_callback(dispatcher.close, settings.shutdown_grace_s)
     await dispatcher.recover(_class_types)
     forget_all(settings.data_folder)
     await dispatcher.start()
     questions = PackQuestions(lambda: dispatcher.workers, catalogs)
     users = Users(folders.user, settings.data_folder)
-    return Services(settings, store, folders, catalogs, dispatcher, questions, hub, keys, users)
+    media_reader = MediaReader()
+    stack.push_async_callback(media_reader.close)
+    return Services(settings, store, folders, catalogs, dispatcher, questions, hub, keys, users, media_reader)
 
 
 def _local_worker(settings: Settings) -> DeviceWorker:
