@@ -146,6 +146,7 @@ class Settings(BaseSettings):
     multi_user: bool = Field(False, description="Keep users apart by the header Comfy-User: settings, files, jobs.")
     feature_flags: Names = Field((), description="Further flags that `/features` tells, `key=value` or `key`.")
     compress_responses: bool = Field(False, description="Send JSON and plain text as gzip to clients that accept it.")
+    offline: bool = Field(False, description="Have pages load nothing from other servers, and nodes ask no model hub.")
     strict: bool = Field(False, description="Repair nothing in workflows that are submitted.")
 
     front_end: FrontEnd = Field(

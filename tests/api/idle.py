@@ -47,7 +47,8 @@ class Idle:
     """An app whose jobs wait for ever; `http` speaks to it."""
 
     def __init__(self, services, http):
-        self.store, self.dispatcher, self.http = services.store, services.dispatcher, http
+        self.services, self.http = services, http
+        self.store, self.dispatcher = services.store, services.dispatcher
 
 
 @asynccontextmanager
@@ -56,11 +57,13 @@ async def idle_services(folder, worker=None, **settings):
     settings = Settings(base_directory=folder, **settings)
     folders = Folders.from_settings(settings)
     async with JobStore.open(sqlite_url(folder / "jobs.sqlite"), show_result=show_result) as store:
+        bus = Bus()
         limit_bytes = round(settings.queue_limit_mb * (1 << 20))
-        dispatcher = Dispatcher(store, Bus(), [worker or NeverReady()], queue_limit_bytes=limit_bytes)
+        dispatcher = Dispatcher(store, bus, [worker or NeverReady()], queue_limit_bytes=limit_bytes)
         catalogs = Catalogs(folders, folder / "catalog.json")
         questions = PackQuestions(lambda: dispatcher.workers, catalogs)
         hub = SocketHub(dispatcher, store, {})
+        bus.join(hub)
         await dispatcher.start()
         users = Users(folders.user, settings.data_folder)
         yield Services(settings, store, folders, catalogs, dispatcher, questions, hub, KeyRing.of(settings), users)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.conftest import RunningServer
+from tests.cli.conftest import TIMEOUT_S, RunningServer
 from tests.editor.chromium import ARGUMENTS, chromium, why_not
 
 if TYPE_CHECKING:
@@ -29,9 +31,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
+def post_json(server: RunningServer, path: str, body: object) -> None:
+    request = urllib.request.Request(server.url + path, json.dumps(body).encode(), method="POST")
+    urllib.request.urlopen(request, timeout=TIMEOUT_S).close()
+
+
 @pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     running = RunningServer(tmp_path_factory.mktemp("editor"), "--port", "0", "--cpu", "--front-end", "editor")
+    post_json(running, "/api/settings", {"Comfy.TutorialCompleted": True})
     yield running
     code, errors = running.stop()
     assert code == 0, errors

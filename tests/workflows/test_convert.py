@@ -46,6 +46,16 @@ def test_values_find_their_inputs(catalog, values, expected):
     assert [found[name] for name in ("seed", "steps", "cfg", "sampler_name", "scheduler", "denoise")] == expected
 
 
+def test_null_is_the_default_of_a_choice_and_nothing_for_a_number(catalog):
+    document = workflow(node(1, "KSampler", [None, "fixed", None, 8, None, "normal", 1]))
+    assert inputs_of(document, catalog, "1") == {
+        "cfg": 8,
+        "sampler_name": "euler",
+        "scheduler": "normal",
+        "denoise": 1,
+    }
+
+
 def test_values_that_were_given_to_inputs_by_their_type_are_reported(catalog):
     converted = to_graph(workflow(node(1, "KSampler", [5, 20, 8, "heun", "normal", 1])), catalog)
     (repair,) = converted.repairs
@@ -83,6 +93,14 @@ def test_a_dynamic_combo_is_followed_by_the_widgets_of_what_was_chosen():
     scaled = inputs_of(workflow(node(1, "Resize", ["scale", 5, "x", "text", True])), catalog, "1")
     assert scaled == {"mode": "scale", "mode.width": 5, "mode.deep": "x", "mode.deep.name": "text", "last": True}
     assert inputs_of(workflow(node(1, "Resize", ["keep", True])), catalog, "1") == {"mode": "keep", "last": True}
+
+
+def test_widgets_of_the_same_name_under_different_options_have_their_own_defaults():
+    inputs = {key: {"required": {"size": ["INT", {"default": size}]}} for key, size in (("a", 1), ("b", 2))}
+    options = [{"key": key, "inputs": inputs[key]} for key in inputs]
+    catalog = {"Pick": {"input": {"required": {"mode": ["COMFY_DYNAMICCOMBO_V3", {"options": options}]}}, "output": []}}
+    graph = to_graph(workflow(node(1, "Pick", ["a"]), node(2, "Pick", ["b"]), node(3, "Pick")), catalog).graph
+    assert [graph[node_id]["inputs"]["mode.size"] for node_id in "123"] == [1, 2, 1]
 
 
 def test_widgets_that_a_packs_script_adds_are_sent_when_they_were_saved_by_name():

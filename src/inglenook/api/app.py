@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from inglenook import __version__
-from inglenook.api import errors
+from inglenook.api import errors, outputs
 from inglenook.api.access import routes as access_routes
 from inglenook.api.access.layer import Access
 from inglenook.api.access.sessions import Sessions
@@ -23,6 +23,7 @@ from inglenook.api.comfy import (
     history,
     internal,
     jobs,
+    logs,
     model_previews,
     models,
     prompt,
@@ -42,6 +43,7 @@ from inglenook.api.editor import routes as editor
 from inglenook.api.gateway import workflow_convert
 from inglenook.api.hot import HotRoutes
 from inglenook.api.identity import Identity
+from inglenook.api.offline import Offline
 from inglenook.api.pack_routes import PackRoutes
 
 _ROUTERS = (
@@ -52,6 +54,7 @@ _ROUTERS = (
     system.router,
     files.router,
     file_metadata.router,
+    outputs.router,
     models.router,
     model_previews.router,
     extensions.router,
@@ -64,7 +67,7 @@ _ROUTERS = (
     userdata.router,
     workflow_convert.router,
 )
-_BARE_ROUTERS = (internal.router,)
+_BARE_ROUTERS = (internal.router, logs.router, editor.router)
 """Those that do not exist under `/api`."""
 
 
@@ -114,17 +117,13 @@ def create_app(services: Services) -> ASGIApp:
         allowed_hosts=settings.allowed_hosts,
         listens_on=settings.host,
     )
-    return UnderEditor(boundary)
+    whole = UnderEditor(boundary)
+    return Offline(whole) if settings.offline else whole
 
 
 def route_table() -> list[APIRoute]:
     """Return every route, by its bare path."""
-    return [
-        route
-        for router in (*_ROUTERS, *_BARE_ROUTERS, editor.router)
-        for route in router.routes
-        if isinstance(route, APIRoute)
-    ]
+    return [route for router in (*_ROUTERS, *_BARE_ROUTERS) for route in router.routes if isinstance(route, APIRoute)]
 
 
 def _add_routes(app: FastAPI) -> None:
@@ -145,6 +144,5 @@ def _add_routes(app: FastAPI) -> None:
     for router in _BARE_ROUTERS:
         app.include_router(router)
 
-    app.include_router(editor.router)
     # Last: everything above comes before it
     app.mount("/", FrontEndFiles(app.state.front_end, PackRoutes()), name="others")

@@ -17,15 +17,18 @@ from typing import Any
 
 import orjson
 
+from inglenook.api.collection import collection_paused
 from inglenook.api.comfy.extensions import reports
 from inglenook.api.deps import Services
 from inglenook.api.errors import ApiError
 from inglenook.api.refusal import PromptRefused
 from inglenook.api.workflow_files import parse_document
 from inglenook.demo import load_workflow
+from inglenook.engine.catalog import Catalog
 from inglenook.engine.graph import Graph, GraphError
 from inglenook.engine.validation import Validation, validate
 from inglenook.workflows import (
+    OldWidgets,
     Repair,
     WorkflowFormatError,
     apply_widget_values,
@@ -125,16 +128,16 @@ def _parse(document: Any, max_nodes: int) -> Graph:
 
 async def _read_ui(server: Services, document: Mapping[str, Any]) -> Read:
     """Convert a workflow of the editor; always in a thread, since that takes ten times as long as parsing a graph."""
-    max_nodes = server.settings.max_nodes
     await server.catalogs.wait_for(await asyncio.to_thread(needed_classes, document), CATALOG_WAIT_S)
-    catalog = server.catalogs.current
-    old_widgets = server.catalogs.old_widgets()
-    normalized = await asyncio.to_thread(
-        normalize, document, catalog, max_nodes=max_nodes, old_widgets=old_widgets, random=_RANDOM
-    )
-    graph = await asyncio.to_thread(_parse, normalized.graph, max_nodes)
-    digest = await asyncio.to_thread(_digest, document)
-    return Read(server.catalogs.with_replacements(graph), digest, normalized.repairs, document)
+    catalog, old_widgets = server.catalogs.current, server.catalogs.old_widgets()
+    read = await asyncio.to_thread(_convert, document, catalog, old_widgets, server.settings.max_nodes)
+    return replace(read, graph=server.catalogs.with_replacements(read.graph))
+
+
+def _convert(document: Mapping[str, Any], catalog: Catalog, old_widgets: OldWidgets, max_nodes: int) -> Read:
+    with collection_paused():
+        normalized = normalize(document, catalog, max_nodes=max_nodes, old_widgets=old_widgets, random=_RANDOM)
+        return Read(_parse(normalized.graph, max_nodes), _digest(document), normalized.repairs, document)
 
 
 async def _read_text(server: Services, text: str, do: Do) -> Read:

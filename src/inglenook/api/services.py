@@ -10,6 +10,7 @@ from pathlib import Path
 
 import orjson
 
+from inglenook.api import offline
 from inglenook.api.access.keyring import KeyRing
 from inglenook.api.access.notices import tell_who_is_served
 from inglenook.api.comfy.entries import show_result
@@ -75,6 +76,8 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     )
     hub = SocketHub(dispatcher, store, features(settings))
     bus.join(hub)
+    stack.enter_context(hub.showing_logs())
+    stack.push_async_callback(hub.close)
     stack.push_async_callback(dispatcher.close, settings.shutdown_grace_s)
     await dispatcher.recover(_class_types)
     forget_all(settings.data_folder)
@@ -95,7 +98,7 @@ def _local_worker(settings: Settings) -> DeviceWorker:
         interrupt_grace_s=settings.interrupt_grace_s,
         memory_limit_bytes=None if limit is None else round(limit * (1 << 30)),
         pack_import_timeout_s=settings.pack_import_timeout_s,
-        environment=_visible_devices(settings),
+        environment=_visible_devices(settings) | (offline.ENVIRONMENT if settings.offline else {}),
     )
 
 

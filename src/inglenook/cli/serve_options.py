@@ -22,6 +22,10 @@ CompressResponses = Annotated[
     bool | None,
     typer.Option("--enable-compress-response-body", help="Send JSON and text as gzip to clients that accept it."),
 ]
+Offline = Annotated[
+    bool | None,
+    typer.Option("--offline", help="Have pages load nothing from other servers, and nodes ask no model hub."),
+]
 FrontEnd = Annotated[
     str | None, typer.Option(help="What / shows: console, editor (also at /editor/) or none [default: console].")
 ]

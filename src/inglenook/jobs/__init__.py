@@ -25,6 +25,7 @@ from inglenook.jobs.job import (
     JobResult,
     ListedJob,
     Listing,
+    OutputFile,
     Page,
     State,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "JobStoreUnusable",
     "ListedJob",
     "Listing",
+    "OutputFile",
     "Page",
     "State",
     "extra_json",

@@ -204,3 +204,15 @@ class JobPage:
 
     jobs: tuple[ListedJob, ...]
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFile:
+    """A file that a finished job has written."""
+
+    job_id: JobId
+    node_id: str
+    filename: str
+    subfolder: str
+    type: str
+    """`output`, `input` or `temp`."""

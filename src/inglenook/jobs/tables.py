@@ -21,7 +21,7 @@ from sqlalchemy import (
     false,
 )
 
-REVISION = "0002"
+REVISION = "0004"
 """Newest migration; a database that is stamped with it needs none."""
 
 metadata = MetaData()
@@ -121,6 +121,8 @@ outputs = Table(
     Column("type", Text, nullable=False),
     sqlite_with_rowid=False,
 )
+
+Index("ix_outputs_filename", outputs.c.filename)
 
 counters = Table(
     "counters",

@@ -1,6 +1,6 @@
 """Workflows of any format become API-format graphs; pure functions over the node catalog."""
 
-from inglenook.workflows.convert import Converted, is_ui_format, to_graph
+from inglenook.workflows.convert import Converted, OldWidgets, is_ui_format, to_graph
 from inglenook.workflows.documents import (
     as_utf8,
     is_bare_graph,
@@ -13,13 +13,15 @@ from inglenook.workflows.errors import WorkflowFormatError
 from inglenook.workflows.missing import MissingClass, find_missing
 from inglenook.workflows.normalize import Normalized, needed_classes, normalize
 from inglenook.workflows.plain_prompt import fill_prompt
-from inglenook.workflows.repair import Repaired, apply_widget_values, repair, with_hints
-from inglenook.workflows.repairs import Repair
+from inglenook.workflows.repair import repair, with_hints
+from inglenook.workflows.repairs import Repair, Repaired
+from inglenook.workflows.widget_edits import apply_widget_values
 
 __all__ = [
     "Converted",
     "MissingClass",
     "Normalized",
+    "OldWidgets",
     "Repair",
     "Repaired",
     "WorkflowFormatError",

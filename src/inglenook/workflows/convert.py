@@ -25,7 +25,8 @@ from inglenook.workflows.scopes import Placed, Scope, spread
 from inglenook.workflows.sources import VIRTUAL, Constant, LinkTo, Sources
 from inglenook.workflows.texts import TOKEN_CLASSES, expand_choices, expand_tokens
 from inglenook.workflows.ui import Socket, UiGraph, UiLink, UiNode, read_definitions, read_graph
-from inglenook.workflows.widgets import WidgetReader, slot_names
+from inglenook.workflows.widget_layout import slot_names
+from inglenook.workflows.widgets import WidgetReader
 
 _EDITOR_NAMES = frozenset({"control_after_generate", "upload", "audioUI", "refresh"})
 """Widgets of the editor itself that lists of values by name may hold."""

@@ -8,8 +8,8 @@ from inglenook.engine.catalog import Catalog
 from inglenook.engine.graph import Graph, Link, Node
 from inglenook.engine.schema import InputSpec
 from inglenook.workflows.errors import WorkflowFormatError
-from inglenook.workflows.repair import Repaired, draw, is_seed
-from inglenook.workflows.repairs import Repair
+from inglenook.workflows.repair import draw, is_seed
+from inglenook.workflows.repairs import Repair, Repaired
 
 _TEXT_NAMES = frozenset({"text", "prompt", "positive_prompt", "value", "string", "text_g", "text_l", "clip_l", "t5xxl"})
 _NEXT_NAMES = ("positive", "conditioning", "conditioning_to")

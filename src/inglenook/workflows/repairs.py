@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from inglenook.engine.graph import Graph
 from inglenook.engine.values import echo
 
 
@@ -28,3 +29,11 @@ class Repair:
             "before": echo(self.before),
             "after": echo(self.after),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """A graph and what was changed in it."""
+
+    graph: Graph
+    repairs: tuple[Repair, ...] = ()

@@ -20,6 +20,8 @@ OUTPUT_BOUNDARY = "-20"
 LONGEST_ID = 200
 """Characters; the ids of nested nodes are made of several."""
 
+_PLAIN_ID = 1 << 62
+
 MUTED = 2
 BYPASSED = 4
 
@@ -144,6 +146,8 @@ def _links(entries: Any) -> Iterator[tuple[str, UiLink]]:
 
 def _slot(value: Any) -> int:
     """A slot number; -1 for what is none."""
+    if type(value) is int and abs(value) < _PLAIN_ID:
+        return value
     parts = link_parts(["", value])
     return -1 if parts is None else parts[1]
 
@@ -215,5 +219,7 @@ def identity(value: Any) -> str | None:
         if len(value) > LONGEST_ID:
             raise WorkflowFormatError(f"An id has more than {LONGEST_ID} characters: '{value[:60]}...'")
         return value or None
+    if type(value) is int and abs(value) < _PLAIN_ID:  # nearly all of them
+        return str(value)
     parts = link_parts([value, 0])
     return None if parts is None else parts[0]

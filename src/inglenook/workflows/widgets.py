@@ -1,34 +1,25 @@
 """`widgets_values`: which saved value belongs to which input of a class.
 
-The editor keeps the values of a node's widgets in a list without names. A class's widgets follow the order of its
-inputs; behind some stand further values that only the editor uses. Files that were saved for an older form of a class
-are read by the types of the values instead.
+The editor keeps the values of a node's widgets in a list without names, in the order of `widget_layout`. Files that
+were saved for an older form of a class are read by the types of the values instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from inglenook.engine.catalog import Catalog
-from inglenook.engine.schema import ChoiceSource, InputSpec, NodeSchema, read_inputs
+from inglenook.engine.schema import NodeSchema
+from inglenook.workflows.widget_layout import ABSENT, DYNAMIC_COMBO, Editor, Step, Widget, chosen, layout
 
-_PLAIN = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"})
-_SPECIAL = frozenset(
-    {"COLOR", "BOUNDING_BOX", "CURVE", "IMAGECOMPARE", "LOAD_3D", "LOAD_3D_ANIMATION", "WEBCAM", "AUDIO_RECORD"}
-)
-_DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
+_CHOICES = ("COMBO", DYNAMIC_COMBO)
 _CONTROL_WORDS = frozenset({"fixed", "increment", "decrement", "randomize"})
-_IMAGE_UPLOADS = ("image_upload", "video_upload", "animated_image_upload")
 _MOST_ALIGNED = 4_000
 """Largest product of a node's values and widgets that is aligned by type."""
 _MOST_ALIGNED_IN_ALL = 400_000
 """The same of all nodes that one reader reads: half a second."""
-_DEEPEST_COMBO = 20
-
-ABSENT: Any = object()
-"""Stands for a value that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,74 +34,15 @@ class Reading:
     """The values did not fit in their order and were matched by their types."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Editor:
-    """A position that only the editor uses."""
-
-    kind: str
-
-
-_CONTROL = _Editor("control")
-_FILTER = _Editor("filter")
-_UPLOAD = _Editor("upload")
-_NULL = _Editor("null")
-_BUTTON = _Editor("button")
-
-
-def kind_of(spec: InputSpec) -> str | None:
-    """The kind of widget that an input has; None for a socket."""
-    if spec.options.get("forceInput") is True:
-        return None
-    declared = spec.options.get("widgetType") or spec.type
-    if not isinstance(declared, str):
-        return "COMBO"
-    return declared if declared in _PLAIN or declared in _SPECIAL or declared == _DYNAMIC_COMBO else None
-
-
-def ordered_inputs(schema: NodeSchema) -> list[InputSpec]:
-    """The inputs of a class in the editor's order, required ones first."""
-    order = schema.info.get("input_order")
-    if not isinstance(order, Mapping):
-        return list(schema.inputs.values())
-    names = [name for section in ("required", "optional") for name in order.get(section) or ()]
-    known = dict.fromkeys(name for name in names if isinstance(name, str) and name in schema.inputs)
-    return [schema.inputs[name] for name in known] + [spec for name, spec in schema.inputs.items() if name not in known]
-
-
-def slot_names(schema: NodeSchema) -> list[str]:
-    """Names of the input slots that the editor gives a new node: sockets, then widgets."""
-    inputs = ordered_inputs(schema)
-    sockets = [spec.name for spec in inputs if kind_of(spec) is None]
-    return sockets + [spec.name for spec in inputs if kind_of(spec) is not None]
-
-
-def default_value(spec: InputSpec, catalog: Catalog) -> Any:
-    """What a widget shows in a new node; ABSENT when nothing is known."""
-    if "default" in spec.options:
-        return spec.options["default"]
-    if kind_of(spec) == _DYNAMIC_COMBO:
-        return next((option["key"] for option in _options(spec)), ABSENT)
-    choices = _choices(spec, catalog)
-    if choices:
-        return choices[0]
-    return "" if kind_of(spec) == "STRING" else ABSENT
-
-
-def _choices(spec: InputSpec, catalog: Catalog) -> Sequence[Any]:
-    declared = spec.choices
-    if isinstance(declared, ChoiceSource):
-        return catalog.choices(declared)
-    return declared or ()
-
-
 class WidgetReader:
     """Reads values for the classes of one catalog. Not for several threads."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._alignable = _MOST_ALIGNED_IN_ALL
-        self._ordered: dict[str, list[InputSpec]] = {}
+        self._layouts: dict[str, tuple[Step, ...]] = {}
         self._allowed: dict[tuple[str, str], frozenset[str]] = {}
+        self._defaults: dict[tuple[str, str], Any] = {}
 
     def read(self, schema: NodeSchema, values: Sequence[Any]) -> Reading:
         """Give each value the name of its input; what is left over is not looked at.
@@ -119,55 +51,68 @@ class WidgetReader:
         inputs: then it was saved for another form of the class, and values are given to inputs that they fit.
         """
         straight = _Walk(values)
-        specs = straight.run(self._inputs(schema))
+        straight.run(self._layout(schema))
         reading = Reading(_named(straight.found), straight.position)
+        if straight.position == len(values):
+            return reading
         misfits = straight.strange + self._misfits(schema, straight.found)
-        if not misfits or straight.position == len(values):
+        if not misfits:
             return reading
         lenient = _Walk(values, is_lenient=True)
-        specs = lenient.run(self._inputs(schema))
-        rest = self._misfits(schema, lenient.found)
-        if not rest:
+        widgets = lenient.run(self._layout(schema))
+        if not self._misfits(schema, lenient.found):
             return Reading(_named(lenient.found), lenient.position, is_realigned=True)
-        size = len(specs) * len(values)
+        size = len(widgets) * len(values)
         if size > min(_MOST_ALIGNED, self._alignable):
             return reading
         self._alignable -= size
-        aligned = self._aligned(schema, specs, values)
+        aligned = self._aligned(schema, widgets, values)
         if len(aligned) <= len(straight.found) - misfits:
             return reading
         return Reading(_named(aligned), straight.position, is_realigned=True)
 
-    def _misfits(self, schema: NodeSchema, found: Iterable[tuple[InputSpec, Any]]) -> int:
-        return sum(value is not None and not self._fit(schema, spec, value) for spec, value in found)
-
     def filled(self, schema: NodeSchema, values: Mapping[str, Any]) -> dict[str, Any]:
-        """All widget values of a node: the given ones, else what a new node has. Null counts as not given."""
+        """All widget values of a node: the given ones, else what a new node has.
+
+        Null counts as not given for a choice; of other widgets it stays away, as the editor submits it: null is no
+        value that a class takes.
+        """
         found: dict[str, Any] = {}
-        waiting = self._inputs(schema)[::-1]
+        waiting = list(self._layout(schema)[::-1])
         while waiting:
-            spec = waiting.pop()
-            if kind_of(spec) is None:
+            step = waiting.pop()
+            if isinstance(step, Editor):
                 continue
-            value = values.get(spec.name)
-            if value is None:
-                value = default_value(spec, self._catalog)
-            if value is ABSENT:
+            value = values.get(step.name, ABSENT)
+            if value is ABSENT or (value is None and step.kind in _CHOICES):
+                value = self._default(schema, step)
+            if value is ABSENT or value is None:
                 continue
-            found[spec.name] = value
-            if kind_of(spec) == _DYNAMIC_COMBO:
-                waiting += _chosen(spec, value)[::-1]
+            found[step.name] = value
+            if step.is_dynamic:
+                waiting += chosen(step, value)[::-1]
         return found
 
-    def _inputs(self, schema: NodeSchema) -> list[InputSpec]:
-        ordered = self._ordered.get(schema.class_type)
-        if ordered is None:
-            ordered = self._ordered[schema.class_type] = ordered_inputs(schema)
-        return ordered
+    def _layout(self, schema: NodeSchema) -> tuple[Step, ...]:
+        steps = self._layouts.get(schema.class_type)
+        if steps is None:
+            steps = self._layouts[schema.class_type] = layout(schema)
+        return steps
 
-    def _fit(self, schema: NodeSchema, spec: InputSpec, value: Any) -> int:
+    def _default(self, schema: NodeSchema, widget: Widget) -> Any:
+        if "." in widget.name:  # part of a dynamic combo: another option may have another of that name
+            return widget.default(self._catalog)
+        key = (schema.class_type, widget.name)
+        if key not in self._defaults:
+            self._defaults[key] = widget.default(self._catalog)
+        return self._defaults[key]
+
+    def _misfits(self, schema: NodeSchema, found: Iterable[tuple[Widget, Any]]) -> int:
+        return sum(value is not None and not self._fit(schema, widget, value) for widget, value in found)
+
+    def _fit(self, schema: NodeSchema, widget: Widget, value: Any) -> int:
         """How well a value fits an input: 0 not, 1 by its type, 2 as one of the choices."""
-        match kind_of(spec):
+        match widget.kind:
             case "INT":
                 return int(type(value) is int or (type(value) is float and value.is_integer()))
             case "FLOAT":
@@ -177,37 +122,41 @@ class WidgetReader:
             case "STRING":
                 return int(type(value) is str)
             case "COMBO":
-                return self._fit_choice(schema, spec, value)
-            case "COMFY_DYNAMICCOMBO_V3":
-                return 2 * any(option["key"] == value for option in _options(spec))
+                return self._fit_choice(schema, widget, value)
+            case _ if widget.is_dynamic:
+                return 2 * any(option["key"] == value for option in widget.options())
             case _:
                 return 1
 
-    def _fit_choice(self, schema: NodeSchema, spec: InputSpec, value: Any) -> int:
-        key = (schema.class_type, spec.name)
-        if key not in self._allowed:
-            self._allowed[key] = frozenset(str(choice) for choice in _choices(spec, self._catalog))
-        allowed = self._allowed[key]
+    def _fit_choice(self, schema: NodeSchema, widget: Widget, value: Any) -> int:
+        allowed = self._choices(schema, widget)
         if type(value) in (str, int, float, bool):
             return 2 if str(value) in allowed else int(type(value) is str or not allowed)
         return int(isinstance(value, (list, dict)))
 
+    def _choices(self, schema: NodeSchema, widget: Widget) -> frozenset[str]:
+        key = (schema.class_type, widget.name)
+        allowed = self._allowed.get(key)
+        if allowed is None or "." in widget.name:
+            allowed = self._allowed[key] = frozenset(str(choice) for choice in widget.choices(self._catalog))
+        return allowed
+
     def _aligned(
-        self, schema: NodeSchema, specs: Sequence[InputSpec], values: Sequence[Any]
-    ) -> list[tuple[InputSpec, Any]]:
+        self, schema: NodeSchema, widgets: Sequence[Widget], values: Sequence[Any]
+    ) -> list[tuple[Widget, Any]]:
         """The best way to give values to widgets in order, where both may be left out: a longest common subsequence."""
-        fits = [[0 if value is None else self._fit(schema, spec, value) for value in values] for spec in specs]
-        best = [[0] * (len(values) + 1) for _ in range(len(specs) + 1)]
-        for row in range(len(specs) - 1, -1, -1):
+        fits = [[0 if value is None else self._fit(schema, one, value) for value in values] for one in widgets]
+        best = [[0] * (len(values) + 1) for _ in range(len(widgets) + 1)]
+        for row in range(len(widgets) - 1, -1, -1):
             for column in range(len(values) - 1, -1, -1):
                 fit = fits[row][column]
                 taken = best[row + 1][column + 1] + fit if fit else 0
                 best[row][column] = max(taken, best[row + 1][column], best[row][column + 1])
         found, row, column = [], 0, 0
-        while row < len(specs) and column < len(values):
+        while row < len(widgets) and column < len(values):
             fit = fits[row][column]
             if fit and best[row][column] == best[row + 1][column + 1] + fit:
-                found.append((specs[row], values[column]))
+                found.append((widgets[row], values[column]))
                 row, column = row + 1, column + 1
             elif best[row][column] == best[row][column + 1]:
                 column += 1
@@ -223,73 +172,45 @@ class _Walk:
         """is_lenient: where the editor's own value should be, but another is, there is none."""
         self.values = values
         self.position = 0
-        self.found: list[tuple[InputSpec, Any]] = []
+        self.found: list[tuple[Widget, Any]] = []
         self.strange = 0
         """Values at the place of the editor's own that are none of these."""
         self._is_lenient = is_lenient
 
-    def run(self, inputs: Sequence[InputSpec]) -> list[InputSpec]:
+    def run(self, steps: Sequence[Step]) -> list[Widget]:
         """Fill `found`; return the widgets in order."""
-        specs: list[InputSpec] = []
-        required = [spec for spec in inputs if spec.required]
-        for part in _positions(required, upload=True), _positions([s for s in inputs if not s.required], upload=False):
-            waiting = list(part)[::-1]
-            while waiting:
-                step = waiting.pop()
-                if isinstance(step, _Editor):
-                    self.skip(step)
-                    continue
-                specs.append(step)
-                value = self.take(step)
-                if kind_of(step) == _DYNAMIC_COMBO:
-                    waiting += list(_positions(_chosen(step, value), upload=False))[::-1]
-        return specs
+        widgets: list[Widget] = []
+        waiting = list(steps[::-1])
+        while waiting:
+            step = waiting.pop()
+            if isinstance(step, Editor):
+                self.skip(step)
+                continue
+            widgets.append(step)
+            value = self.take(step)
+            if step.is_dynamic:
+                waiting += chosen(step, value)[::-1]
+        return widgets
 
-    def take(self, spec: InputSpec) -> Any:
+    def take(self, widget: Widget) -> Any:
         value = self.values[self.position] if self.position < len(self.values) else ABSENT
         self.position += 1
         if value is not ABSENT:
-            self.found.append((spec, value))
+            self.found.append((widget, value))
         return value
 
-    def skip(self, step: _Editor) -> None:
+    def skip(self, step: Editor) -> None:
         if self.position >= len(self.values):
-            self.position += step is not _NULL
+            self.position += step is not Editor.PLAYER
             return
         value = self.values[self.position]
-        if step is _CONTROL and not _is_control(value):
+        if step is Editor.CONTROL and not _is_control(value):
             self.strange += 1
             if self._is_lenient:
                 return
-        if step is _NULL and value is not None:
+        if step is Editor.PLAYER and value is not None:
             return
         self.position += 1
-
-
-def _positions(inputs: Iterable[InputSpec], *, upload: bool) -> Iterator[InputSpec | _Editor]:
-    """Widgets and what the editor keeps behind them."""
-    has_upload = False
-    for spec in inputs:
-        kind = kind_of(spec)
-        if kind is None:
-            continue
-        yield spec
-        if _is_controlled(spec, kind):
-            yield _CONTROL
-            if kind == "COMBO":
-                yield _FILTER
-        if kind != "COMBO":
-            continue
-        remote = spec.options.get("remote")
-        if isinstance(remote, Mapping) and remote.get("refresh_button"):
-            yield _BUTTON
-            yield _BUTTON
-        if spec.options.get("audio_upload"):
-            yield _NULL
-            yield _NULL
-        has_upload = has_upload or any(spec.options.get(key) for key in _IMAGE_UPLOADS)
-    if upload and has_upload:
-        yield _UPLOAD
 
 
 def _is_control(value: Any) -> bool:
@@ -297,34 +218,5 @@ def _is_control(value: Any) -> bool:
     return value is None or isinstance(value, bool) or (isinstance(value, str) and value in _CONTROL_WORDS)
 
 
-def _is_controlled(spec: InputSpec, kind: str) -> bool:
-    if kind not in ("INT", "COMBO"):
-        return False
-    if "control_after_generate" in spec.options:
-        return bool(spec.options["control_after_generate"])
-    return kind == "INT" and spec.name in ("seed", "noise_seed")
-
-
-def _options(spec: InputSpec) -> list[Mapping[str, Any]]:
-    """The options of a dynamic combo."""
-    declared = spec.options.get("options")
-    return [
-        option
-        for option in (declared if isinstance(declared, (list, tuple)) else ())
-        if isinstance(option, Mapping) and "key" in option
-    ]
-
-
-def _chosen(spec: InputSpec, key: Any) -> list[InputSpec]:
-    """The inputs that belong to the chosen option of a dynamic combo, under their full names."""
-    if spec.name.count(".") > _DEEPEST_COMBO:
-        return []
-    for option in _options(spec):
-        inputs = option.get("inputs")
-        if option["key"] == key and isinstance(inputs, Mapping):
-            return [replace(item, name=f"{spec.name}.{item.name}") for item in read_inputs(inputs).values()]
-    return []
-
-
-def _named(found: Iterable[tuple[InputSpec, Any]]) -> dict[str, Any]:
-    return {spec.name: value for spec, value in found}
+def _named(found: Iterable[tuple[Widget, Any]]) -> dict[str, Any]:
+    return {widget.name: value for widget, value in found}

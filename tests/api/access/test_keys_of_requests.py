@@ -223,3 +223,13 @@ async def test_what_balancers_ask_is_open(keyed):
 async def test_one_request_tries_few_keys(keyed):
     many = [("X-API-Key", f"wrong-{number}") for number in range(50)]
     assert (await keyed.get("/queue", headers=[*many, ("X-API-Key", GIVEN)])).status_code == 401
+
+
+async def test_a_key_for_reading_submits_nothing_over_a_socket_either(keyed):
+    message = json.dumps({"type": "execute", "data": {"prompt": picture_graph()}})
+    async with keyed.socket(additional_headers={"X-API-Key": keyed.made["read"]}) as socket:
+        await socket.send(message)
+        await socket.send(message)
+        await (await socket.ping())
+    queue = (await keyed.get("/queue", GIVEN)).json()
+    assert queue == {"queue_running": [], "queue_pending": []}

@@ -1,4 +1,8 @@
-"""What `POST /prompt` says of graphs that cannot run: every kind of refusal, in ComfyUI's words."""
+"""What `POST /prompt` says of graphs that cannot run: every kind of refusal, in ComfyUI's words.
+
+Without `strict` some say more: which classes are missing in all, how a latent becomes a picture; that is tested in
+`test_prompt_formats.py`.
+"""
 
 import json
 
@@ -6,6 +10,7 @@ import pytest
 
 from tests.api.idle import idle_server
 
+STRICT = {"extra_data": {"strict": True}}
 IMAGE = ["IMAGE"]
 
 
@@ -80,7 +85,7 @@ def refused(reply):
     ],
 )
 def test_a_prompt_as_a_whole_is_refused(live, body, kind, message, details, extra_info):
-    assert refused(live.post("/prompt", body)) == {
+    assert refused(live.post("/prompt", {**body, **STRICT})) == {
         "error": {"type": kind, "message": message, "details": details, "extra_info": extra_info},
         "node_errors": {},
     }
@@ -205,7 +210,7 @@ REASONS = {
 @pytest.mark.parametrize("name", REASONS)
 async def test_a_node_is_named_with_the_reason(idle, name):
     graph, node_id, (kind, message, details), extra_info = REASONS[name]
-    answer = await refusal(idle, {"prompt": graph})
+    answer = await refusal(idle, {"prompt": graph, **STRICT})
     assert answer["error"]["type"] == "prompt_outputs_failed_validation"
     assert answer["error"]["message"] == "Prompt outputs failed validation"
     node = answer["node_errors"][node_id]

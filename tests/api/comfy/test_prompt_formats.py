@@ -264,6 +264,19 @@ def test_the_documents_graph_without_a_decoder_makes_a_picture(live):
     assert entry["outputs"]["7"]["images"]
 
 
+async def test_a_latent_that_no_vae_can_decode_is_refused_with_a_hint(tmp_path):
+    latent = {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}}
+    graph = {"1": latent, "2": picture_graph()["2"]}
+    async with idle_services(tmp_path) as services:
+        with pytest.raises(PromptRefused) as refused:
+            await submit_body(services, {"prompt": graph})
+    (error,) = refused.value.node_errors["2"]["errors"]
+    assert error["type"] == "return_type_mismatch"
+    assert error["details"].startswith("images, received_type(LATENT) mismatch input_type(IMAGE): ")
+    assert "VAEDecode" in error["details"]
+    assert error["details"] in refused.value.error["details"]
+
+
 @pytest.mark.parametrize("how", ["field", "setting"])
 async def test_strict_answers_as_comfyui_does(tmp_path, how):
     settings = {"strict": True} if how == "setting" else {}
