@@ -15,6 +15,9 @@ from inglenook.api.access.layer import Access
 from inglenook.api.access.sessions import Sessions
 from inglenook.api.boundary import Boundary
 from inglenook.api.comfy import (
+    asset_scans,
+    asset_uploads,
+    assets,
     extensions,
     file_metadata,
     files,
@@ -49,6 +52,10 @@ _ROUTERS = (
     users.router,
     userdata.router,
 )
+
+
+_ONLY_UNDER_API = (assets.router, asset_uploads.router, asset_scans.router)
+"""Routes whose paths begin with `/api` themselves."""
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -100,7 +107,7 @@ def create_app(services: Services) -> ASGIApp:
 
 def route_table() -> list[APIRoute]:
     """Return every route, by its bare path."""
-    return [route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    return [route for router in (*_ROUTERS, *_ONLY_UNDER_API) for route in router.routes if isinstance(route, APIRoute)]
 
 
 def _add_routes(app: FastAPI) -> None:
@@ -117,6 +124,8 @@ def _add_routes(app: FastAPI) -> None:
     for router in (*_ROUTERS, sockets):
         app.include_router(router)
         app.include_router(router, prefix="/api", include_in_schema=False)
+    for router in _ONLY_UNDER_API:
+        app.include_router(router)
 
     @app.get("/", include_in_schema=False)
     async def root() -> Response:

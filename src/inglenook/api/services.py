@@ -12,6 +12,7 @@ import orjson
 
 from inglenook.api.access.keyring import KeyRing
 from inglenook.api.access.notices import tell_who_is_served
+from inglenook.api.asset_services import open_assets
 from inglenook.api.comfy import system
 from inglenook.api.comfy.entries import show_result
 from inglenook.api.comfy.sockets import SocketHub
@@ -75,6 +76,9 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     )
     hub = SocketHub(dispatcher, store, system.features(settings))
     bus.join(hub)
+    assets = None  # opened before the dispatcher closes: jobs that end meanwhile are noted
+    if settings.enable_assets:
+        assets = await stack.enter_async_context(open_assets(settings, store, folders, bus, hub.tell_editors))
     stack.push_async_callback(dispatcher.close, settings.shutdown_grace_s)
     await dispatcher.recover(_class_types)
     forget_all(settings.data_folder)
@@ -83,7 +87,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     users = Users(folders.user, settings.data_folder)
     media_reader = MediaReader()
     stack.push_async_callback(media_reader.close)
-    return Services(settings, store, folders, catalogs, dispatcher, questions, hub, keys, users, media_reader)
+    return Services(settings, store, folders, catalogs, dispatcher, questions, hub, keys, users, media_reader, assets)
 
 
 def _local_worker(settings: Settings) -> DeviceWorker:

@@ -154,6 +154,14 @@ class SocketHub:
         for socket in list(chosen):
             socket.put([item])
 
+    def tell_editors(self, name: str, data: dict[str, Any]) -> None:
+        """Tell the editors that are connected, and no other client, what only they know."""
+        if any(socket.is_editor for socket in self._sockets):
+            item = Outgoing(message(name, data), droppable=True)
+            for socket in list(self._sockets):
+                if socket.is_editor:
+                    socket.put([item])
+
     def run_left(self, run: Run) -> None:
         self._renderers.pop(run.job.id, None)
         self._deliver(run, self._targets(run), [RunMessages(run.job.id).left()])

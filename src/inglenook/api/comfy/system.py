@@ -26,7 +26,12 @@ router = APIRouter(tags=["comfy"])
 
 def features(settings: Settings) -> dict[str, Any]:
     """Return the server's feature flags."""
-    return {"supports_preview_metadata": True, "max_upload_size": settings.max_upload_bytes}
+    return {
+        "supports_preview_metadata": True,
+        "max_upload_size": settings.max_upload_bytes,
+        "assets": settings.enable_assets,
+        "supports_model_type_tags": settings.enable_assets,
+    }
 
 
 @router.get("/features", summary="Feature flags of the server")
