@@ -62,6 +62,6 @@ if [ "$torch" = cpu ]; then
     # Only torch is taken from there: other packages of that index are old.
     $pip install --quiet -c constraints.txt --index-url "$torch_index" torch
 fi
-$pip install --quiet -c constraints.txt -e '.[engine,dev]'
+$pip install --quiet -c constraints.txt -e '.[engine,editor,dev]'
 printf '%s' "$wanted" >"$venv/.filled-with"
 echo "setup: done"

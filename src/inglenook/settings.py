@@ -120,6 +120,7 @@ class Settings(BaseSettings):
     history_limit: int = Field(10_000, ge=0, description="Finished jobs kept.")
     history_days: float | None = Field(None, gt=0, description="Finished jobs older than this are removed.")
     max_upload_size_mb: float = Field(100.0, gt=0, description="Largest request body, MB.")
+    max_connections: int = Field(2000, ge=1, description="Connections at a time; further ones get 503.")
     max_json_depth: int = Field(100, ge=8, description="Deepest nesting of a JSON body.")
     max_nodes: int = Field(20_000, ge=1, description="Nodes of one graph.")
     max_megapixels: float = Field(256.0, gt=0, description="Largest picture that is read, in millions of pixels.")
@@ -127,6 +128,9 @@ class Settings(BaseSettings):
     enable_assets: bool = Field(True, description="Keep a library of the files in the folders, for `/api/assets`.")
     enable_asset_hashing: bool = Field(
         False, description="Hash every file of that library, models too; uploads are hashed in any case."
+    )
+    default_workflow: Path | None = Field(
+        None, description="Workflow file that a plain text as `prompt` is filled into; the demo's."
     )
 
     disable_all_custom_nodes: bool = Field(False, description="Import no node packs.")
@@ -146,6 +150,7 @@ class Settings(BaseSettings):
     multi_user: bool = Field(False, description="Keep users apart by the header Comfy-User: settings, files, jobs.")
     feature_flags: Names = Field((), description="Further flags that `/features` tells, `key=value` or `key`.")
     compress_responses: bool = Field(False, description="Send JSON and plain text as gzip to clients that accept it.")
+    offline: bool = Field(False, description="Have pages load nothing from other servers, and nodes ask no model hub.")
     strict: bool = Field(False, description="Repair nothing in workflows that are submitted.")
 
     front_end: FrontEnd = Field(

@@ -81,3 +81,70 @@ async def test_a_socket_under_an_unknown_name_is_closed():
     headers = [(b"host", b"evil.example"), (b"origin", b"http://evil.example")]
     await boundary({"type": "websocket", "path": "/ws", "headers": headers}, receive, send)
     assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 1008)]
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("localhost:8188", "http://localhost:9999"),
+        ("localhost:8188", "http://127.0.0.1:8188"),
+        ("[::1]:8188", "http://[::2]:8188"),
+        ("[::1]:8188", "http://[::1]:8189"),
+        ("localhost:8188", "file://"),
+        ("localhost:8188", ""),
+        ("localhost:8188", "http://localhost:99999"),
+        ("localhost:8188", "http://localhost:8188@evil.example"),
+        ("localhost:8188", "http://[::1"),
+        ("[::1", "http://[::1"),
+        ("localhost:x", "http://localhost:x"),
+        ("", "http://evil.example"),
+    ],
+)
+async def test_what_is_not_quite_the_servers_own_page_is_refused(host, origin):
+    assert (await reply({"host": host, "origin": origin})).status_code == 403
+
+
+async def test_an_exposed_server_that_was_told_its_names_goes_by_no_other():
+    options = {"listens_on": "0.0.0.0", "allowed_hosts": ("pictures.example",)}
+    for host in ("pictures.example:8188", "PICTURES.example.", "192.168.1.5", "[2001:db8::1]:8188", "localhost"):
+        assert (await reply({"host": host, "accept-language": "de"}, **options)).status_code == 200
+    for host in ("evil.example", "pictures.example.evil.example", "["):
+        refused = await reply({"host": host, "accept-language": "de"}, **options)
+        assert refused.status_code == 403
+        assert b"--allowed-host" in await refused.aread()
+        assert (await reply({"host": host}, **options)).status_code == 200  # curl
+
+
+# Headers of every answer
+
+
+async def test_every_answer_keeps_browsers_from_guessing_and_from_being_framed():
+    for headers in ({}, {"origin": "http://evil.example"}, {"host": "evil.example", "accept-language": "de"}):
+        answer = await reply(headers)
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "same-origin"
+        assert answer.headers["x-frame-options"] == "SAMEORIGIN"
+
+
+async def test_pages_that_cors_lets_in_may_show_this_server():
+    one = await reply({}, cors_origin="https://app.example")
+    assert "x-frame-options" not in one.headers
+    assert one.headers["content-security-policy"] == "frame-ancestors 'self' https://app.example"
+    everybody = await reply({}, cors_origin="*")
+    assert "x-frame-options" not in everybody.headers
+    assert "content-security-policy" not in everybody.headers
+
+
+async def test_what_a_route_says_itself_stays():
+    async def strict(scope, receive, send):
+        headers = [(b"X-Frame-Options", b"DENY"), (b"Access-Control-Allow-Origin", b"own"), (b"A", b"b")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    options = {"max_body_bytes": 1000, "allowed_hosts": (), "listens_on": "127.0.0.1"}
+    for cors, frames, allowed in ((None, ["DENY"], ["own"]), ("*", ["DENY"], ["*"])):
+        transport = httpx.ASGITransport(Boundary(strict, cors_origin=cors, **options))
+        answer = await transport.handle_async_request(httpx.Request("GET", "http://127.0.0.1/"))
+        assert answer.headers.get_list("x-frame-options") == frames
+        assert answer.headers.get_list("access-control-allow-origin") == allowed
+        assert answer.headers["a"] == "b"

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from inglenook.models.tiles import feather, in_tiles, starts
+from inglenook.models.vae import Tiling
 
 
 @pytest.mark.parametrize("scale", [1.0, 8.0, 0.125])
@@ -33,3 +34,15 @@ def test_weights_are_positive_and_full_inside():
     window = feather(32, 32, 8)
     assert float(window.min()) > 0
     assert float(window[16, 16]) == 1
+
+
+def test_tiles_begin_where_comfyuis_do():
+    assert starts(100, 64, 16) == [0, 48]
+    assert starts(65, 64, 16) == [0, 48]
+    assert starts(160, 64, 16) == [0, 48, 96]
+
+
+def test_three_cuts_are_averaged():
+    assert Tiling(64, 64, 16).shapes() == (Tiling(128, 32, 16), Tiling(32, 128, 16), Tiling(64, 64, 16))
+    assert Tiling(16, 16, 12).shapes()[0] == Tiling(32, 8, 4)  # else there would be a tile for each pixel
+    assert Tiling(1, 1, 0).shapes()[0] == Tiling(2, 1, 0)

@@ -78,3 +78,24 @@ def test_growing_a_point_makes_a_square():
 def test_a_checkpoint_without_vae_is_explained(run, class_type, inputs):
     with pytest.raises(NodeError, match="has no VAE"):
         run(class_type, vae=None, **inputs)
+
+
+def test_in_tiles_the_result_is_nearly_that_of_one_pass(run, vae):
+    pixels = torch.rand(1, 6, 8, 3, generator=torch.Generator().manual_seed(0)).repeat_interleave(16, 1)
+    pixels = pixels.repeat_interleave(16, 2)
+    (whole,) = run("VAEEncode", pixels=pixels, vae=vae)
+    (tiled,) = run("VAEEncodeTiled", pixels=pixels, vae=vae, tile_size=64, overlap=32)
+    assert tiled["samples"].shape == whole["samples"].shape
+    assert (tiled["samples"] - whole["samples"]).abs().mean() < whole["samples"].std() / 2
+    (picture,) = run("VAEDecode", samples=whole, vae=vae)
+    sizes = {"temporal_size": 64, "temporal_overlap": 8}
+    (decoded,) = run("VAEDecodeTiled", samples=whole, vae=vae, tile_size=64, overlap=64, **sizes)
+    assert decoded.shape == picture.shape
+    assert 0 < (decoded - picture).abs().mean() < 0.1
+    (same,) = run("VAEDecodeTiled", samples=whole, vae=vae, tile_size=512, overlap=64, **sizes)
+    assert torch.allclose(same, picture, atol=1e-5)
+
+
+def test_tiles_that_overlap_by_all_of_themselves_are_refused(run, vae):
+    with pytest.raises(NodeError, match="cannot overlap"):
+        run("VAEEncodeTiled", pixels=PIXELS, vae=vae, tile_size=64, overlap=64)

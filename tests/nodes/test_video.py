@@ -317,6 +317,16 @@ def test_videos_of_many_kinds_are_loaded(run: Run, folders: Folders, name: str, 
     run("SaveVideo", video=video, **SAVE_VIDEO)
 
 
+def test_a_video_that_does_not_fit_into_memory_is_encoded_frame_by_frame(
+    run: Run, folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(folders.input / "a.webm", "libvpx-vp9", frames=30)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=100_000))
+    path = saved_path(run("SaveVideo", video=run("LoadVideo", file="a.webm")[0], **SAVE_VIDEO), folders)
+    with av.open(str(path)) as container:
+        assert (container.streams.video[0].codec_context.name, container.streams.video[0].frames) == ("h264", 30)
+
+
 def test_loading_reads_no_frames_until_they_are_wanted(
     run: Run, folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:

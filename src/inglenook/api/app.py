@@ -14,27 +14,39 @@ from inglenook.api.access import routes as access_routes
 from inglenook.api.access.layer import Access
 from inglenook.api.access.sessions import Sessions
 from inglenook.api.boundary import Boundary
+from inglenook.api.cache_headers import CacheHeaders
 from inglenook.api.comfy import (
     asset_scans,
     asset_uploads,
     assets,
     extensions,
+    features,
     file_metadata,
     files,
     history,
+    internal,
     jobs,
+    logs,
+    model_previews,
     models,
     prompt,
     queue,
+    subgraphs,
     system,
+    translations,
     userdata,
     users,
+    workflow_templates,
 )
 from inglenook.api.compression import Compressed
 from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
+from inglenook.api.editor import FrontEnd, FrontEndFiles, UnderEditor
+from inglenook.api.editor import routes as editor
+from inglenook.api.gateway import workflow_convert
 from inglenook.api.hot import HotRoutes
 from inglenook.api.identity import Identity
+from inglenook.api.offline import Offline
 from inglenook.api.pack_routes import PackRoutes
 
 _ROUTERS = (
@@ -47,11 +59,19 @@ _ROUTERS = (
     file_metadata.router,
     outputs.router,
     models.router,
+    model_previews.router,
     extensions.router,
     access_routes.router,
+    features.router,
+    translations.router,
+    workflow_templates.router,
+    subgraphs.router,
     users.router,
     userdata.router,
+    workflow_convert.router,
 )
+_BARE_ROUTERS = (internal.router, logs.router, editor.router)
+"""Those that do not exist under `/api`."""
 
 
 _ONLY_UNDER_API = (assets.router, asset_uploads.router, asset_scans.router)
@@ -67,6 +87,7 @@ def create_app(services: Services) -> ASGIApp:
         summary="Runs ComfyUI workflows and speaks the ComfyUI API",
     )
     app.state.services = services
+    app.state.front_end = FrontEnd.from_settings(settings)
     errors.install(app)
     _add_routes(app)
     hot = HotRoutes(
@@ -88,7 +109,7 @@ def create_app(services: Services) -> ASGIApp:
         },
     )
     access = Access(
-        Identity(hot, services.users, is_multi_user=settings.multi_user),
+        CacheHeaders(Identity(hot, services.users, is_multi_user=settings.multi_user)),
         services.keys,
         Sessions(settings.data_folder, services.keys),
         is_insecure=settings.insecure,
@@ -96,18 +117,21 @@ def create_app(services: Services) -> ASGIApp:
         cors_origin=settings.cors_origin,
         max_json_depth=settings.max_json_depth,
     )
-    return Boundary(
+    boundary = Boundary(
         Compressed(access) if settings.compress_responses else access,
         max_body_bytes=settings.max_upload_bytes,
         cors_origin=settings.cors_origin,
         allowed_hosts=settings.allowed_hosts,
         listens_on=settings.host,
     )
+    whole = UnderEditor(boundary)
+    return Offline(whole) if settings.offline else whole
 
 
 def route_table() -> list[APIRoute]:
     """Return every route, by its bare path."""
-    return [route for router in (*_ROUTERS, *_ONLY_UNDER_API) for route in router.routes if isinstance(route, APIRoute)]
+    routers = (*_ROUTERS, *_BARE_ROUTERS, *_ONLY_UNDER_API)
+    return [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
 
 
 def _add_routes(app: FastAPI) -> None:
@@ -127,8 +151,8 @@ def _add_routes(app: FastAPI) -> None:
     for router in _ONLY_UNDER_API:
         app.include_router(router)
 
-    @app.get("/", include_in_schema=False)
-    async def root() -> Response:
-        return errors.JSONResponse({"name": "inglenook", "version": __version__, "docs": "/docs"})
+    for router in _BARE_ROUTERS:
+        app.include_router(router)
 
-    app.mount("/", PackRoutes(), name="packs")  # last: everything above comes before it
+    # Last: everything above comes before it
+    app.mount("/", FrontEndFiles(app.state.front_end, PackRoutes()), name="others")

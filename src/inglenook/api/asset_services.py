@@ -62,13 +62,19 @@ class _JobsThatEnd:
     def __init__(self, recorder: OutputRecorder) -> None:
         self._recorder = recorder
 
-    def run_events(self, run: Run, events: Sequence[AnyEvent]) -> None:
-        """Nothing: outputs are taken at the end."""
-
     def run_left(self, run: Run) -> None:
         """Take note of what a run has written."""
         if run.result is not None:
             self._recorder.job_ended(run.job.id, run.job.user, run.result.outputs)
+
+    def run_events(self, run: Run, events: Sequence[AnyEvent]) -> None:
+        """Nothing: outputs are taken at the end."""
+
+    def run_retried(self, run: Run, reason: str) -> None:
+        """Nothing."""
+
+    def runs_cancelled(self, runs: Sequence[Run]) -> None:
+        """Nothing."""
 
     def queue_changed(self, remaining: int, run: Run | None) -> None:
         """Nothing."""

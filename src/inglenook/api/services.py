@@ -10,11 +10,12 @@ from pathlib import Path
 
 import orjson
 
+from inglenook.api import offline
 from inglenook.api.access.keyring import KeyRing
 from inglenook.api.access.notices import tell_who_is_served
 from inglenook.api.asset_services import open_assets
-from inglenook.api.comfy import system
 from inglenook.api.comfy.entries import show_result
+from inglenook.api.comfy.features import features
 from inglenook.api.comfy.sockets import SocketHub
 from inglenook.api.deps import Services
 from inglenook.api.media_reader import MediaReader
@@ -74,8 +75,10 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         on_worker_ready=lambda worker: _learn(catalogs, folders, worker),
         discard_attempts=lambda job_ids: discard_files(settings.data_folder, job_ids),
     )
-    hub = SocketHub(dispatcher, store, system.features(settings))
+    hub = SocketHub(dispatcher, store, features(settings))
     bus.join(hub)
+    stack.enter_context(hub.showing_logs())
+    stack.push_async_callback(hub.close)
     assets = None  # opened before the dispatcher closes: jobs that end meanwhile are noted
     if settings.enable_assets:
         assets = await stack.enter_async_context(open_assets(settings, store, folders, bus, hub.tell_editors))
@@ -99,7 +102,7 @@ def _local_worker(settings: Settings) -> DeviceWorker:
         interrupt_grace_s=settings.interrupt_grace_s,
         memory_limit_bytes=None if limit is None else round(limit * (1 << 30)),
         pack_import_timeout_s=settings.pack_import_timeout_s,
-        environment=_visible_devices(settings),
+        environment=_visible_devices(settings) | (offline.ENVIRONMENT if settings.offline else {}),
     )
 
 

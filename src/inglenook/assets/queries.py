@@ -103,7 +103,8 @@ def _conditions(wanted: AssetFilter) -> list[ColumnElement[bool]]:
 
 
 def _has_one_of(tags: Sequence[str]) -> ColumnElement[bool]:
-    return exists().where(asset_tags.c.asset_id == assets.c.id, asset_tags.c.tag.in_(tags))
+    own = asset_tags.alias()  # beside the tags that a question counts
+    return exists().where(own.c.asset_id == assets.c.id, own.c.tag.in_(tags))
 
 
 def _assets(connection: Connection, rows: Iterable[Row[Any]]) -> list[Asset]:

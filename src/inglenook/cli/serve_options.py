@@ -11,7 +11,9 @@ from inglenook.cli.comfyui_flags import names
 
 TlsKeyfile = Annotated[Path | None, typer.Option(help="Private key, PEM; with --tls-certfile the server speaks https.")]
 TlsCertfile = Annotated[Path | None, typer.Option(help="Certificate, PEM.")]
-MultiUser = Annotated[bool | None, typer.Option("--multi-user", help="Tell users apart by the header Comfy-User.")]
+MultiUser = Annotated[
+    bool | None, typer.Option("--multi-user", help="Keep settings and files of several users apart, by Comfy-User.")
+]
 FeatureFlags = Annotated[
     list[str] | None,
     typer.Option("--feature-flag", metavar="KEY[=VALUE]", help="Flag that /features tells; may be given again."),
@@ -19,6 +21,10 @@ FeatureFlags = Annotated[
 CompressResponses = Annotated[
     bool | None,
     typer.Option("--enable-compress-response-body", help="Send JSON and text as gzip to clients that accept it."),
+]
+Offline = Annotated[
+    bool | None,
+    typer.Option("--offline", help="Have pages load nothing from other servers, and nodes ask no model hub."),
 ]
 FrontEnd = Annotated[
     str | None, typer.Option(help="What / shows: console, editor (also at /editor/) or none [default: console].")

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import orjson
@@ -47,6 +48,7 @@ class Catalogs:
         self._changed = asyncio.Event()
         self._object_info: tuple[Catalog, object, ObjectInfo] | None = None
         """With the catalog and the state of the folders that it was built from."""
+        self._building = Lock()
         self.current = self._build()
 
     def _build(self) -> Catalog:
@@ -69,6 +71,11 @@ class Catalogs:
             return {}
         return documents if isinstance(documents, dict) else {}
 
+    @property
+    def replacements(self) -> Mapping[str, Sequence[NodeReplacement]]:
+        """What node packs registered for classes that are gone, by the old class."""
+        return self._replacements
+
     def with_replacements(self, graph: Graph) -> Graph:
         """The graph with nodes of unknown classes rewritten where a node pack registered a replacement."""
         if not self._replacements:
@@ -77,6 +84,14 @@ class Catalogs:
         for change in changes:
             logger.info("node %s: class %s was replaced by %s", change.node_id, change.old_class, change.new_class)
         return replaced
+
+    def old_widgets(self) -> dict[str, list[str]]:
+        """Names of the widgets of classes that node packs replace, in the order of their saved values."""
+        return {
+            name: next((one.old_widget_ids for one in candidates if one.old_widget_ids), [])
+            for name, candidates in self._replacements.items()
+            if name not in self._documents
+        }
 
     def update(self, documents: Mapping[str, Any], replacements: Sequence[NodeReplacement] = ()) -> None:
         """Take what a worker says that it knows as the catalog, and keep it for the next start."""
@@ -118,12 +133,13 @@ class Catalogs:
     def object_info(self) -> ObjectInfo:
         """Return the whole catalog as `/object_info` shows it. May list folders and takes milliseconds when they
         changed: call it in a thread."""
-        catalog, token = self.current, self._folders.state_token()
-        kept = self._object_info
-        if kept is not None and kept[0] is catalog and kept[1] == token:
-            return kept[2]
-        body = orjson.dumps(catalog.object_info(None))
-        etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-        info = ObjectInfo(body, gzip.compress(body, 5), etag)
-        self._object_info = (catalog, token, info)
-        return info
+        with self._building:  # whoever asks while it is built waits, instead of building it again
+            catalog, token = self.current, self._folders.state_token()
+            kept = self._object_info
+            if kept is not None and kept[0] is catalog and kept[1] == token:
+                return kept[2]
+            body = orjson.dumps(catalog.object_info(None))
+            etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+            info = ObjectInfo(body, gzip.compress(body, 5), etag)
+            self._object_info = (catalog, token, info)
+            return info

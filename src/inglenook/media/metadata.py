@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,6 +44,14 @@ def read_metadata(path: Path) -> dict[str, str]:
     if png.is_png(path):
         return png.read_text(path)
     with images.opened(path) as image:
+        return _from_exif(image.getexif())
+
+
+def metadata_of(data: bytes) -> dict[str, str]:
+    """The same of the bytes of a file."""
+    if png.is_png(data):
+        return png.text_in(io.BytesIO(data), "the file")
+    with images.opened(data) as image:
         return _from_exif(image.getexif())
 
 

@@ -74,9 +74,11 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return b"".join((struct.pack(">I", len(data)), kind, data, struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))))
 
 
-def is_png(path: Path) -> bool:
-    """Whether the file begins as a PNG file does."""
-    with path.open("rb") as file:
+def is_png(source: Path | bytes) -> bool:
+    """Whether a file, by its path or its bytes, begins as a PNG file does."""
+    if isinstance(source, bytes):
+        return source.startswith(_SIGNATURE)
+    with source.open("rb") as file:
         return file.read(len(_SIGNATURE)) == _SIGNATURE
 
 
@@ -86,16 +88,21 @@ def read_text(path: Path) -> dict[str, str]:
     Raises MediaError when the file is no PNG.
     """
     with path.open("rb") as file:
-        if file.read(len(_SIGNATURE)) != _SIGNATURE:
-            raise MediaError(f"{path.name} is not a PNG file")
-        found: dict[str, str] = {}
-        room = _MAX_TEXT_BYTES
-        for kind, data in _text_data(file):
-            entry = _decode_text(kind, data, room)
-            if entry is not None:
-                room -= len(entry[1])
-                found.setdefault(*entry)
-        return found
+        return text_in(file, path.name)
+
+
+def text_in(file: BinaryIO, name: str) -> dict[str, str]:
+    """The same of an open file."""
+    if file.read(len(_SIGNATURE)) != _SIGNATURE:
+        raise MediaError(f"{name} is not a PNG file")
+    found: dict[str, str] = {}
+    room = _MAX_TEXT_BYTES
+    for kind, data in _text_data(file):
+        entry = _decode_text(kind, data, room)
+        if entry is not None:
+            room -= len(entry[1])
+            found.setdefault(*entry)
+    return found
 
 
 def _text_data(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:

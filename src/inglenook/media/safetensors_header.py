@@ -13,16 +13,16 @@ from inglenook.errors import MediaError
 _MAX_HEADER_BYTES = 1 << 20
 
 
-def metadata(path: Path) -> dict[str, Any] | None:
+def metadata(path: Path, max_bytes: int = _MAX_HEADER_BYTES) -> dict[str, Any] | None:
     """The object `__metadata__`, None if there is none.
 
-    Raises MediaError when the file is no safetensors file or its header is longer than 1 MiB.
+    Raises MediaError when the file is no safetensors file or its header is longer than `max_bytes`.
     """
     with path.open("rb") as file:
         start = file.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-        if not 2 <= length <= _MAX_HEADER_BYTES:
-            raise MediaError(f"{path.name} has no safetensors header of at most 1 MiB")
+        if not 2 <= length <= max_bytes:
+            raise MediaError(f"{path.name} has no safetensors header of at most {max_bytes >> 20} MiB")
         header = file.read(length)
     try:
         found = orjson.loads(header)

@@ -57,7 +57,7 @@ class Users:
             self._read_at = now
             listed = self._file.read()
             if listed is not self._listed:
-                self._names = {key: name for key, name in listed.items() if _is_text(name) and self._is_usable(key)}
+                self._names = {key: name for key, name in listed.items() if _is_text(name) and self._may_be_folder(key)}
                 self._listed = listed
         return self._names
 
@@ -114,19 +114,27 @@ class Users:
         with self._lock:
             return self._settings.setdefault(user_id, JsonFile(files.root / "comfy.settings.json"))
 
-    def _is_usable(self, user_id: str) -> bool:
-        """Whether an id can name a folder of files that clients may see."""
+    def _may_be_folder(self, user_id: str) -> bool:
+        """Whether an id can name a folder of files that clients may see, by the look of it."""
         try:
             if user_id.startswith(_RESERVED) or paths.parts(user_id) != (user_id,):
                 return False
         except UnsafePath:
             return False
-        return not self._is_of_the_server(user_id)
+        return not self._is_of_the_server(str(self._folder / user_id), str(self._folder), str(self._data_folder))
 
-    def _is_of_the_server(self, user_id: str) -> bool:
-        """Whether the folder is the data folder or lies in it, by links or on a file system that folds case, too."""
-        place, data = _folded(self._folder / user_id), _folded(self._data_folder)
-        if _is_in(_folded(self._folder), data):  # all folders of users lie in it: by the wish of whoever set it
+    def _is_usable(self, user_id: str) -> bool:
+        """The same with links followed."""
+        if not self._may_be_folder(user_id):
+            return False
+        places = (self._folder / user_id, self._folder, self._data_folder)
+        return not self._is_of_the_server(*(os.path.realpath(place) for place in places))
+
+    @staticmethod
+    def _is_of_the_server(place: str, folder: str, data: str) -> bool:
+        """Whether a place is the data folder or lies in it, on file systems that fold case, too."""
+        place, folder, data = place.casefold(), folder.casefold(), data.casefold()
+        if _is_in(folder, data):  # the folders of all users lie in it: by the wish of whoever set it
             return False
         return _is_in(place, data)
 
@@ -143,10 +151,6 @@ def _new_id(name: str) -> str:
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str)
-
-
-def _folded(path: Path) -> str:
-    return os.path.realpath(path).casefold()
 
 
 def _is_in(path: str, folder: str) -> bool:

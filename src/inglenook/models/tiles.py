@@ -45,11 +45,10 @@ def in_tiles(
 
 
 def starts(length: int, tile: int, overlap: int) -> list[int]:
-    """Where tiles begin so that they cover `length`; the last one ends exactly there."""
+    """Where tiles begin so that they cover `length`, as ComfyUI has them: the last one may be shorter than `tile`."""
     if length <= tile:
         return [0]
-    stride = max(tile - overlap, 1)
-    return [*range(0, length - tile, stride), length - tile]
+    return [*range(0, length - overlap, max(tile - overlap, 1))]
 
 
 def feather(rows: int, columns: int, border: int) -> Tensor:

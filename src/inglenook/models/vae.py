@@ -38,6 +38,18 @@ class Tiling:
                 f"tiles of {self.width}x{self.height} cannot overlap by {self.overlap} latent pixels: take fewer"
             )
 
+    def shapes(self) -> tuple[Tiling, Tiling, Tiling]:
+        """The three cuts whose results ComfyUI averages: tall, wide, and the wanted one."""
+        half_height, half_width = max(self.height // 2, 1), max(self.width // 2, 1)
+        cuts = ((self.height * 2, half_width), (half_height, self.width * 2), (self.height, self.width))
+        tall, wide, wanted = (Tiling(rows, columns, self._overlap_in(rows, columns)) for rows, columns in cuts)
+        return tall, wide, wanted
+
+    def _overlap_in(self, rows: int, columns: int) -> int:
+        """The overlap for tiles of another shape: half of a side at most, else there would be a tile for each pixel."""
+        shorter = min(rows, columns)
+        return self.overlap if shorter >= min(self.height, self.width) else min(self.overlap, shorter // 2)
+
     @classmethod
     def of(cls, width: int | None, height: int | None, overlap: int | None, unit: int = 1) -> Tiling:
         """From sizes in `unit`s of a latent pixel; the usual one in place of None."""
@@ -116,7 +128,7 @@ def _run_or_tile(
         return in_tiles(run, item, (wanted.height * unit, wanted.width * unit), wanted.overlap * unit, scale)
 
     if tiling is not None:
-        return tiled(tiling)
+        return sum(map(tiled, tiling.shapes()), torch.zeros(())) / 3.0
     try:
         return run(item)
     except (RuntimeError, MemoryError) as error:

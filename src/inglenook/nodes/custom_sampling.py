@@ -17,6 +17,8 @@ from inglenook.models.sampling.schedules import sigmas_for
 from inglenook.nodes.registry import node
 from inglenook.nodes.sampling import Latent, step_watcher
 
+_SMALL_SIGMA = 0.0001
+
 
 class Noise(Protocol):
     """A NOISE value; custom nodes bring their own."""
@@ -65,6 +67,34 @@ def select_sampler(sampler_name: str) -> tuple[Sampler]:
 @node("BasicScheduler")
 def basic_scheduler(model: Model, scheduler: str, steps: int, denoise: float) -> tuple[Tensor]:
     return (sigmas_for(scheduler, model.prediction.table, steps, denoise),)
+
+
+@node("SplitSigmas")
+def split_sigmas(sigmas: Tensor, step: int) -> tuple[Tensor, Tensor]:
+    return sigmas[: step + 1], sigmas[step:]
+
+
+@node("SplitSigmasDenoise")
+def split_sigmas_denoise(sigmas: Tensor, denoise: float) -> tuple[Tensor, Tensor]:
+    steps = max(sigmas.shape[-1] - 1, 0)
+    kept = round(steps * denoise)
+    return sigmas[:-kept], sigmas[-(kept + 1) :]
+
+
+@node("FlipSigmas")
+def flip_sigmas(sigmas: Tensor) -> tuple[Tensor]:
+    """From low to high; a 0 at its beginning becomes a small noise level, from which a sampler can go up."""
+    flipped = sigmas.flip(0)
+    if len(flipped) and flipped[0] == 0:
+        flipped[0] = _SMALL_SIGMA
+    return (flipped,)
+
+
+@node("SetFirstSigma")
+def set_first_sigma(sigmas: Tensor, sigma: float) -> tuple[Tensor]:
+    changed = sigmas.clone()
+    changed[:1] = sigma
+    return (changed,)
 
 
 @node("BasicGuider")

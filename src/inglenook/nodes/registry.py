@@ -36,6 +36,7 @@ TOPICS: tuple[str, ...] = (
     "image_size",
     "image_transform",
     "latent",
+    "latent_batch",
     "loaders",
     "mask",
     "model_sampling",

@@ -194,7 +194,19 @@ class VideoFromFile(VideoInput):
             except video.NotCopyable:  # its sound has a codec that MP4 does not hold
                 target.seek(start)
                 target.truncate()
-        VideoFromComponents(self.get_components()).write_to(target, format, codec, metadata)
+        self._encode(target, _tags(metadata))
+
+    def _encode(self, target: Scratch | io.BytesIO, tags: Mapping[str, str]) -> None:
+        """Write it frame by frame: a file may hold more than the memory."""
+        reader = video.Reader(self._source, self._start, self._duration, decoding_limits())
+        heard = reader.sound()
+        sound = None
+        if heard is not None:
+            samples = round(self.get_duration() * heard.sample_rate)
+            sound = Track(heard.waveform[:, :samples], heard.sample_rate)
+        frames = reported(reader, self._facts.frame_count)
+        rate = reader.frame_rate.limit_denominator(1001)
+        encode(target, frames, rate, sound=sound, text={**reader.tags, **tags})
 
     def as_trimmed(
         self, start_time: float = 0.0, duration: float = 0.0, strict_duration: bool = False

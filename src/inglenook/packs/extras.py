@@ -26,13 +26,12 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
 _UNAVAILABLE: Mapping[str, tuple[str, ...]] = {
     "comfy_extras.nodes_clip_sdxl": ("CLIPTextEncodeSDXL", "CLIPTextEncodeSDXLRefiner"),
     "comfy_extras.nodes_custom_sampler": (
-        "AddNoise", "BetaSamplingScheduler", "DualCFGGuider", "ExponentialScheduler", "FlipSigmas", "KarrasScheduler",
+        "AddNoise", "BetaSamplingScheduler", "DualCFGGuider", "ExponentialScheduler", "KarrasScheduler",
         "LaplaceScheduler", "PolyexponentialScheduler", "SDTurboScheduler", "SamplerDPMPP_2M_SDE",
-        "SamplerDPMPP_3M_SDE", "SamplerDPMPP_SDE", "SamplerEulerAncestral", "SamplerLMS", "SetFirstSigma",
-        "SplitSigmas", "SplitSigmasDenoise", "VPScheduler",
+        "SamplerDPMPP_3M_SDE", "SamplerDPMPP_SDE", "SamplerEulerAncestral", "SamplerLMS", "VPScheduler",
     ),
     "comfy_extras.nodes_latent": (
-        "LatentAdd", "LatentApplyOperation", "LatentBatch", "LatentBatchSeedBehavior", "LatentConcat", "LatentCut",
+        "LatentAdd", "LatentApplyOperation", "LatentBatchSeedBehavior", "LatentConcat", "LatentCut",
         "LatentInterpolate", "LatentMultiply", "LatentSubtract",
     ),
     "comfy_extras.nodes_mask": ("LatentCompositeMasked",),

@@ -7,7 +7,7 @@ number, the clean latent, the noisy one (both scaled, on the device), and the nu
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -131,12 +131,12 @@ class CFGGuider:
         """For the samplers here, which take a `models.sampling.guidance.Guider`."""
         return self.model_patcher
 
-    def prepare(self, batch: int) -> Guidance:
+    def prepare(self, shape: Sequence[int]) -> Guidance:
         """Likewise."""
         if "positive" not in self.conds:
             raise NodeError(f"{type(self).__name__} has no conditioning: call set_conds() before it samples")
         guider = CfgGuider(self.model_patcher, self.conds["positive"], self.conds.get("negative"), self.cfg)
-        return guider.prepare(batch)
+        return guider.prepare(shape)
 
     def sample(
         self,

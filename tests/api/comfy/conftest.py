@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from inglenook.api import errors
-from inglenook.api.comfy import file_metadata, files, models
+from inglenook.api.comfy import file_metadata, files, model_previews, models
 from inglenook.api.media_reader import MediaReader
 from inglenook.media.folders import Folders
 from inglenook.settings import Settings
@@ -39,7 +39,7 @@ async def client(settings: Settings, folders: Folders, media_reader: MediaReader
     app = FastAPI()
     errors.install(app)
     app.state.services = SimpleNamespace(settings=settings, folders=folders, media_reader=media_reader, assets=None)
-    for router in (files.router, file_metadata.router, models.router):
+    for router in (files.router, file_metadata.router, models.router, model_previews.router):
         app.include_router(router)
         app.include_router(router, prefix="/api")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:

@@ -59,15 +59,20 @@ async def http(tmp_path, acme):
         yield server.http
 
 
+def of_packs(listed):
+    """Without the scripts of the editor itself, where one is installed."""
+    return [script for script in listed if not script.startswith("/extensions/core/")]
+
+
 async def test_every_script_of_every_pack_is_listed(http):
-    listed = (await http.get("/extensions")).json()
+    listed = of_packs((await http.get("/extensions")).json())
     assert listed == [
         "/extensions/%C3%B6%20%26%20co/more.js",
         "/extensions/acme-pack/acme.js",
         "/extensions/acme-pack/lib/deep/more.js",
         "/extensions/acme-pack/lib/odd%20name%20%231.JS",
     ]
-    assert (await http.get("/api/extensions")).json() == listed
+    assert of_packs((await http.get("/api/extensions")).json()) == listed
     for address in listed:
         reply = await http.get(address)
         assert (reply.status_code, reply.headers["content-type"]) == (200, "text/javascript; charset=utf-8")
@@ -75,7 +80,7 @@ async def test_every_script_of_every_pack_is_listed(http):
 
 async def test_without_packs_there_are_no_scripts(tmp_path):
     async with idle_server(tmp_path) as server:
-        assert (await server.http.get("/extensions")).json() == []
+        assert of_packs((await server.http.get("/extensions")).json()) == []
         assert (await server.http.get("/system_stats")).json()["system"]["custom_nodes"] == []
 
 

@@ -70,7 +70,8 @@ def test_an_uploaded_sound_is_listed_converted_and_fetched(server):
     graph = {
         "1": node("LoadAudio", audio="voice.wav"),
         "2": node("SaveAudioMP3", audio=["1", 0], filename_prefix="audio/clone", quality="128k"),
-        "3": node("PreviewAudio", audio=["1", 0]),
+        "3": node("PreviewAudio", audio=["4", 0]),
+        "4": node("RecordAudio", audio="voice.wav [input]"),
     }
     entry = server.run(graph, extra_data={"extra_pnginfo": {"workflow": {"id": "w"}}})
     assert entry["status"]["status_str"] == "success", entry["status"]["messages"]

@@ -1,5 +1,6 @@
 """Files of users: every row of ComfyUI's `/userdata`, and what must not get out."""
 
+import asyncio
 import json
 import os
 import time
@@ -72,6 +73,17 @@ async def test_a_file_is_replaced_unless_the_client_says_no(http, root):
     assert (root / "a.txt").read_text() == "2"
     assert (await http.post("/userdata/b.txt?overwrite=false", content=b"3")).json() == "b.txt"
     assert sorted(path.name for path in root.iterdir()) == ["a.txt", "b.txt"]  # nothing temporary stays
+
+
+async def test_of_those_who_write_a_new_file_at_once_one_succeeds(http, root):
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(http.post("/userdata/a?overwrite=false", content=str(index).encode()))
+            for index in range(20)
+        ]
+    statuses = [task.result().status_code for task in tasks]
+    assert sorted(statuses) == [200] + [409] * 19
+    assert (root / "a").read_text() == str(statuses.index(200))
 
 
 async def test_full_info_has_milliseconds(http, root):

@@ -21,7 +21,7 @@ def blue(clip):
 
 def denoise(guider, x=X):
     with torch.inference_mode(), guider.model.loaded() as model:
-        return guider.prepare(len(x)).denoise(model, x, SIGMA)
+        return guider.prepare(x.shape).denoise(model, x, SIGMA)
 
 
 def close(first, second):
@@ -74,14 +74,14 @@ def test_one_context_serves_a_batch_and_several_are_dealt_out(model, red, blue):
 def test_without_negative_prompt_cfg_pp_gets_zeros(model, red):
     guider = CfgGuider(model, red)
     with torch.inference_mode(), model.loaded() as loaded:
-        denoised, uncond = guider.prepare(2).denoise_both(loaded, X, SIGMA)
+        denoised, uncond = guider.prepare(X.shape).denoise_both(loaded, X, SIGMA)
     close(denoised, denoise(guider))
     assert not uncond.any()
 
 
 def test_empty_conditioning_is_refused(model):
     with pytest.raises(NodeError, match="conditioning is empty"):
-        CfgGuider(model, []).prepare(1)
+        CfgGuider(model, []).prepare(X[:1].shape)
 
 
 def test_a_full_device_gets_one_condition_at_a_time(model, red, blue, monkeypatch):
@@ -103,4 +103,4 @@ def test_a_full_device_gets_one_condition_at_a_time(model, red, blue, monkeypatc
 
 def test_other_errors_are_not_hidden(model, red):
     with torch.inference_mode(), model.loaded() as loaded, pytest.raises(RuntimeError):
-        predict(loaded, X[:, :, :1, :1].repeat(1, 2, 1, 1), SIGMA, [CfgGuider(model, red).prepare(2).positive])
+        predict(loaded, X[:, :, :1, :1].repeat(1, 2, 1, 1), SIGMA, [CfgGuider(model, red).prepare(X.shape).positive])

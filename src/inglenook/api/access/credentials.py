@@ -6,14 +6,14 @@ browser that has logged in. `extra_data.api_key`: `prompt_body.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
 from starlette.types import Scope
 
-Headers = Iterable[tuple[bytes, bytes]]
+Header = tuple[bytes, bytes]
 _BEARER = b"bearer "
+_PLACES = frozenset((b"authorization", b"x-api-key", b"cookie"))
 _MOST_KEYS = 3
 """As many as there are places for; a request is no place to try a thousand."""
 
@@ -31,6 +31,8 @@ def given_by(scope: Scope, cookie_name: bytes) -> Given:
     """Every key and the cookie that a request or a socket gives; none of it is checked."""
     found = Given()
     for name, value in scope["headers"]:
+        if name not in _PLACES:
+            continue
         if name == b"authorization":
             if (key := _bearer(value)) is not None:
                 found.keys.append(key)
@@ -46,11 +48,11 @@ def given_by(scope: Scope, cookie_name: bytes) -> Given:
 
 def without(scope: Scope, keys: frozenset[bytes], cookie_name: bytes) -> Scope:
     """A copy of a scope in which none of these keys and no session stands: node packs get what is left."""
-    headers = [
-        header
-        for name, value in scope["headers"]
-        if (header := _header_without(name, value, keys, cookie_name)) is not None
-    ]
+    headers = []
+    for header in scope["headers"]:
+        kept = _header_without(header, keys, cookie_name) if header[0] in _PLACES else header
+        if kept is not None:
+            headers.append(kept)
     copy = {**scope, "headers": headers}
     query = scope["query_string"]
     if scope["type"] == "websocket" and b"token" in query:
@@ -62,17 +64,14 @@ def without(scope: Scope, keys: frozenset[bytes], cookie_name: bytes) -> Scope:
     return copy
 
 
-def _header_without(
-    name: bytes, value: bytes, keys: frozenset[bytes], cookie_name: bytes
-) -> tuple[bytes, bytes] | None:
+def _header_without(header: Header, keys: frozenset[bytes], cookie_name: bytes) -> Header | None:
+    name, value = header
     if name == b"authorization":
-        return None if _bearer(value) in keys else (name, value)
+        return None if _bearer(value) in keys else header
     if name == b"x-api-key":
-        return None if value.strip() in keys else (name, value)
-    if name == b"cookie":
-        kept = b"; ".join(part for part in _cookies(value) if part.partition(b"=")[0] != cookie_name)
-        return (name, kept) if kept else None
-    return name, value
+        return None if value.strip() in keys else header
+    kept = b"; ".join(part for part in _cookies(value) if part.partition(b"=")[0] != cookie_name)
+    return (name, kept) if kept else None
 
 
 def _bearer(value: bytes) -> bytes | None:

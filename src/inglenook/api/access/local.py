@@ -13,7 +13,7 @@ A proxy on this machine that sends neither cannot be told from a program: give i
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection
+from functools import lru_cache
 
 from starlette.types import Scope
 
@@ -42,24 +42,32 @@ _PROXY_HEADERS = frozenset(
 )
 
 
-def remoteness(scope: Scope, allowed_hosts: Collection[str]) -> str | None:
+_LONGEST_HOST = 300
+
+
+def remoteness(scope: Scope, allowed_hosts: frozenset[str]) -> str | None:
     """Why a request or socket counts as one of another machine; None for one of this machine."""
     client = scope.get("client")
-    if client is None or not _is_loopback_address(client[0]):  # a Unix socket has no address: a proxy uses such
-        return "it comes from another machine" if client else "it comes over a socket without an address"
+    if client is None:  # a Unix socket has no address: a proxy uses such
+        return "it comes over a socket without an address"
+    if not _is_loopback_address(client[0]):
+        return "it comes from another machine"
     host = None
     for name, value in scope["headers"]:
         if name in _PROXY_HEADERS or name.startswith(b"x-forwarded"):
             return f"it came through a proxy, as its header {name.decode('latin-1')[:50]} says"
         if name == b"host":
             host = value
+    if host is None:
+        return None
     by_browser = is_from_browser(name for name, _ in scope["headers"])
-    if host is None or _is_our_name(host, allowed_hosts, by_browser):
+    if len(host) <= _LONGEST_HOST and _is_our_name(host, allowed_hosts, by_browser):
         return None
     return f"it calls this server {host.decode('latin-1')[:100]!r}, which --allowed-host does not name"
 
 
-def _is_our_name(host: bytes, allowed_hosts: Collection[str], by_browser: bool) -> bool:
+@lru_cache(maxsize=256)
+def _is_our_name(host: bytes, allowed_hosts: frozenset[str], by_browser: bool) -> bool:
     name = host_name(host)
     if name is None:
         return False
@@ -68,6 +76,7 @@ def _is_our_name(host: bytes, allowed_hosts: Collection[str], by_browser: bool) 
     return not by_browser and "." not in name and ":" not in name
 
 
+@lru_cache(maxsize=256)
 def _is_loopback_address(address: str) -> bool:
     try:
         found = ipaddress.ip_address(address)

@@ -89,6 +89,7 @@ def login_page(
     form = (
         f'{note or "<p>" + text["intro"] + "</p>"}<form method="post" action="login">'
         f'<input type="hidden" name="next" value="{escape(then)}">'
+        '<input type="text" name="username" value="inglenook" autocomplete="username" hidden>'  # for password managers
         f'<label for="key">{text["key"]}</label>'
         '<input id="key" name="key" type="password" autocomplete="current-password" required autofocus>'
         f"<button>{text['login']}</button></form>"

@@ -12,40 +12,14 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from inglenook.api.cache_headers import cache_control
-from inglenook.api.comfy.file_response import FileAnswer, answer_with_file
 from inglenook.api.deps import Services, services
+from inglenook.api.editor.front_end import FrontEnd
+from inglenook.api.editor.static_files import find
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.pack_routes import AnsweredByPacks
-from inglenook.errors import UnsafePath
-from inglenook.media import paths
-from inglenook.media.kinds import content_type
 from inglenook.packs.report import PackReport
 
 router = APIRouter(tags=["comfy"])
-
-_TEXTS = {
-    ".js": "text/javascript",
-    ".mjs": "text/javascript",
-    ".css": "text/css",
-    ".html": "text/html",
-    ".htm": "text/html",
-    ".json": "application/json",
-    ".map": "application/json",
-    ".txt": "text/plain",
-    ".md": "text/markdown",
-}
-_OTHERS = {
-    ".svg": "image/svg+xml",
-    ".ico": "image/x-icon",
-    ".wasm": "application/wasm",
-    ".woff": "font/woff",
-    ".woff2": "font/woff2",
-    ".ttf": "font/ttf",
-    ".otf": "font/otf",
-    ".eot": "application/vnd.ms-fontobject",
-}
-"""Types of files that make up a page; a browser that may not guess (nosniff) needs them right."""
 
 
 def reports(server: Services) -> list[PackReport]:
@@ -69,8 +43,10 @@ def _web_folders(request: Request) -> dict[str, Path]:
 
 @router.get("/extensions", summary="Scripts that extend the editor")
 async def get_extensions(request: Request) -> Response:
-    """Return the address of each `.js` file in the web folders of node packs."""
-    return JSONResponse(await asyncio.to_thread(_scripts, _web_folders(request)))
+    """Return the address of each `.js` file of the editor itself and in the web folders of node packs."""
+    front_end: FrontEnd = request.app.state.front_end
+    web_folders = _web_folders(request)
+    return JSONResponse(await asyncio.to_thread(lambda: [*front_end.core_scripts(), *_scripts(web_folders)]))
 
 
 def _scripts(folders: dict[str, Path]) -> list[str]:
@@ -88,7 +64,7 @@ def _scripts_below(folder: Path) -> Iterator[str]:
         for name in files:
             if name.lower().endswith(".js"):
                 path = Path(directory, name).relative_to(folder).as_posix()
-                if _found(folder, path) is not None:
+                if find(folder, path) is not None:
                     yield path
 
 
@@ -98,34 +74,14 @@ async def get_extension_file(request: Request) -> Response:
     pack, path = request.path_params["pack"], request.path_params["path"]
     answer = await asyncio.to_thread(_file, _web_folders(request).get(pack), path, request)
     if answer is not None:
-        return answer.response()
-    return AnsweredByPacks(ApiError(404, "not_found", f"The pack {pack[:100]!r} has no file {path[:100]!r} to show"))
+        return answer
+    message = f"The pack {pack[:100]!r} has no file {path[:100]!r} to show"
+    return AnsweredByPacks(ApiError(404, "not_found", message))
 
 
-def _file(folder: Path | None, path: str, request: Request) -> FileAnswer | None:
-    found = None if folder is None else _found(folder, path)
+def _file(folder: Path | None, path: str, request: Request) -> Response | None:
+    found = None if folder is None else find(folder, path)
+    front_end: FrontEnd = request.app.state.front_end
     if found is None:
-        return None
-    headers = {"Content-Type": _type(found.name), "X-Content-Type-Options": "nosniff"}
-    rule = cache_control(found.name, 200)
-    if rule is not None:
-        headers["Cache-Control"] = rule
-    return answer_with_file(found, request.headers, headers)
-
-
-def _found(folder: Path, path: str) -> Path | None:
-    """The file, if it is one, lies below `folder` with links followed, and is not hidden (`.git`, `.env`)."""
-    try:
-        if any(part.startswith(".") for part in paths.parts(path)):
-            return None
-        found = paths.resolve(folder, path)
-        return found if found.is_file() else None
-    except (UnsafePath, OSError):
-        return None
-
-
-def _type(name: str) -> str:
-    extension = Path(name).suffix.lower()
-    if extension in _TEXTS:
-        return f"{_TEXTS[extension]}; charset=utf-8"
-    return _OTHERS.get(extension) or content_type(name)
+        return front_end.answer(request)  # its own scripts
+    return front_end.files.answer(found, request.headers)

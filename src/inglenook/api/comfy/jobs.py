@@ -14,23 +14,17 @@ from starlette.responses import Response
 from inglenook.api.bodies import json_body
 from inglenook.api.comfy.entries import shown_outputs
 from inglenook.api.comfy.job_entries import STATUS, listed_entry, whole_entry, workflow_of
+from inglenook.api.comfy.task_updates import SHORT_STATUS
 from inglenook.api.deps import CurrentServices, Services, owner, services
 from inglenook.api.errors import ApiError, JSONResponse, error_response
 from inglenook.api.parts import ENTRIES_AT_ONCE, ListingResponse
+from inglenook.api.submission import repairs_of
 from inglenook.jobs import FinishedJob, Job, JobFilter, JobId, Page, State
 
 router = APIRouter(tags=["comfy"])
 
 _STATUSES = tuple(dict.fromkeys(STATUS.values()))
 _LARGEST = 2**31
-_SHORT_STATUS = {
-    State.queued: "pending",
-    State.running: "running",
-    State.succeeded: "success",
-    State.failed: "error",
-    State.cancelled: "cancelled",
-    State.timed_out: "timeout",
-}
 
 
 class BadQuery(Exception):
@@ -120,7 +114,10 @@ async def get_job(request: Request) -> Response:
 
 @router.get("/prompt/{prompt_id:path}", summary="State of one job")
 async def get_prompt_state(request: Request) -> Response:
-    """Return `status` (pending, running, success, error, cancelled, timeout), times, outputs and error of a job."""
+    """Return `status` (pending, running, success, error, cancelled, timeout), times, outputs and error of a job.
+
+    `repairs` tells what was changed in its workflow when it was submitted, if anything.
+    """
     prompt_id = request.path_params["prompt_id"]
     found = await _find(services(request), prompt_id, owner(request))
     if found is None:
@@ -129,7 +126,7 @@ async def get_prompt_state(request: Request) -> Response:
     entry: dict[str, Any] = {
         "id": job.id,
         "prompt_id": job.id,
-        "status": _SHORT_STATUS[job.state],
+        "status": SHORT_STATUS[job.state],
         "number": job.number,
         "create_time": job.created_ms,
         "execution_start_time": job.started_ms,
@@ -137,7 +134,8 @@ async def get_prompt_state(request: Request) -> Response:
         "outputs": {} if finished is None else shown_outputs(finished.result),
         "error": None if finished is None else finished.result.error,
     }
-    return JSONResponse(entry)
+    repairs = repairs_of(job)
+    return JSONResponse({**entry, "repairs": repairs} if repairs else entry)
 
 
 def _is_removed(job: Job, finished: FinishedJob | None) -> bool:

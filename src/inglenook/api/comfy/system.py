@@ -1,13 +1,13 @@
-"""`/system_stats`, `/object_info`, `/features`: what this server is and has."""
+"""`/system_stats`, `/object_info`: what this server is and has."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sys
-from importlib import metadata
 from typing import Any
 
+import msgspec
 import orjson
 import psutil
 from fastapi import APIRouter
@@ -16,27 +16,13 @@ from starlette.responses import Response
 
 from inglenook import COMFYUI_VERSION, __version__
 from inglenook.api.comfy import extensions
+from inglenook.api.comfy.versions import editor_versions, installed
+from inglenook.api.compression import accepts_gzip
 from inglenook.api.deps import Services, services
 from inglenook.api.errors import JSONResponse
 from inglenook.packs.report import PackReport
-from inglenook.settings import Settings
 
 router = APIRouter(tags=["comfy"])
-
-
-def features(settings: Settings) -> dict[str, Any]:
-    """Return the server's feature flags."""
-    return {
-        "supports_preview_metadata": True,
-        "max_upload_size": settings.max_upload_bytes,
-        "assets": settings.enable_assets,
-        "supports_model_type_tags": settings.enable_assets,
-    }
-
-
-@router.get("/features", summary="Feature flags of the server")
-async def get_features(request: Request) -> Response:
-    return JSONResponse(features(services(request).settings))
 
 
 @router.get("/system_stats", summary="Versions, memory and devices")
@@ -52,8 +38,10 @@ async def get_system_stats(request: Request) -> Response:
         "ram_free": memory.available,
         "comfyui_version": COMFYUI_VERSION,
         "inglenook_version": __version__,
+        **editor_versions(),
+        "deploy_environment": "local",
         "python_version": sys.version,
-        "pytorch_version": versions.get("torch", _installed_torch()),
+        "pytorch_version": versions.get("torch", installed("torch") or "not installed"),
         "embedded_python": False,
         "argv": ["inglenook"],
         "custom_nodes": [_summary(report) for report in extensions.reports(server)],
@@ -69,13 +57,6 @@ def _summary(report: PackReport) -> dict[str, Any]:
         "error": report.error,
         "warnings": report.warnings,
     }
-
-
-def _installed_torch() -> str:
-    try:
-        return metadata.version("torch")
-    except metadata.PackageNotFoundError:
-        return "not installed"
 
 
 def _devices(server: Services, total: int, free: int) -> list[dict[str, Any]]:
@@ -103,11 +84,16 @@ async def get_object_info(request: Request) -> Response:
     await services(request).questions.refresh()
     info = await asyncio.to_thread(services(request).catalogs.object_info)
     headers = {"etag": info.etag, "cache-control": "no-cache", "vary": "accept-encoding"}
-    if info.etag in request.headers.get("if-none-match", ""):
+    if _has_already(request, info.etag):
         return Response(status_code=304, headers=headers)
-    if "gzip" in request.headers.get("accept-encoding", ""):
+    if accepts_gzip(request.headers.get("accept-encoding", "").encode("latin-1")):
         return JSONResponse(info.compressed, headers={**headers, "content-encoding": "gzip"})
     return JSONResponse(info.body, headers=headers)
+
+
+def _has_already(request: Request, etag: str) -> bool:
+    tags = request.headers.get("if-none-match", "").split(",")
+    return any(tag.strip().removeprefix("W/") in (etag, "*") for tag in tags)
 
 
 @router.get("/object_info/{class_type:path}", summary="One node class")
@@ -117,6 +103,13 @@ async def get_object_info_entry(request: Request) -> Response:
     catalog = services(request).catalogs.current
     class_type = request.path_params["class_type"]
     return JSONResponse(orjson.dumps(await asyncio.to_thread(catalog.object_info, class_type)))
+
+
+@router.get("/node_replacements", summary="Classes that were replaced by others")
+async def get_node_replacements(request: Request) -> Response:
+    """Return the replacements that node packs registered, by the old class."""
+    found = services(request).catalogs.replacements
+    return JSONResponse({old: [msgspec.to_builtins(item) for item in items] for old, items in found.items()})
 
 
 @router.get("/health", summary="Whether the server answers", tags=["inglenook"])

@@ -9,6 +9,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from inglenook.api.access.scopes import Scope, scope_of
 from inglenook.api.bodies import json_body, object_body
 from inglenook.api.deps import settings, users
 from inglenook.api.errors import ApiError, JSONResponse
@@ -30,9 +31,9 @@ async def get_users(request: Request) -> Response:
 
 
 def _visible(request: Request) -> dict[str, str]:
-    """All users, or the one whose key this is."""
+    """All users, or the one whose key this is: a guest need not know who else there is."""
     names = users(request).names()
-    if not request.scope.get(IS_BOUND):
+    if not request.scope.get(IS_BOUND) or scope_of(request) >= Scope.ADMIN:
         return names
     user_id = user_of(request)
     return {user_id: names.get(user_id, user_id)}
@@ -41,7 +42,6 @@ def _visible(request: Request) -> dict[str, str]:
 @router.post("/users", summary="Add a user")
 async def post_users(request: Request) -> Response:
     """Add `{"username": text}`; return the new id."""
-    _forbid_bound(request)
     body = await object_body(request, settings(request).max_json_depth)
     name = body.get("username")
     if not isinstance(name, str):
@@ -55,7 +55,6 @@ async def post_users(request: Request) -> Response:
 @router.delete("/users/{user_id}", summary="Remove a user", status_code=204)
 async def delete_user(request: Request) -> Response:
     """Take a user off the list. The files stay in the user's folder; `default` cannot be removed."""
-    _forbid_bound(request)
     user_id = request.path_params["user_id"]
     try:
         found = await asyncio.to_thread(users(request).remove, user_id)
@@ -64,11 +63,6 @@ async def delete_user(request: Request) -> Response:
     if not found:
         raise ApiError(404, "not_found", "There is no such user")
     return Response(status_code=204)
-
-
-def _forbid_bound(request: Request) -> None:
-    if request.scope.get(IS_BOUND):
-        raise ApiError(403, "forbidden", "The key of a user may not change who uses the server")
 
 
 def _refused(text: str) -> Response:

@@ -1,14 +1,15 @@
 """Conditioning and guidance: how the predictions for several prompts become one.
 
-Conditioning is ComfyUI's list of `[tensor, options]`. All its entries are predicted and averaged by their strength; the
-negative prompt's average is then pushed away from (Ho & Salimans 2022, classifier-free guidance).
+Conditioning is ComfyUI's list of `[tensor, options]`. All its entries that count at a step are predicted, each where
+it counts (`regions`), and averaged by their strength; the negative prompt's average is then pushed away from (Ho &
+Salimans 2022, classifier-free guidance).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor
 from inglenook.errors import NodeError
 from inglenook.models.handles import LoadedModel, Model
 from inglenook.models.memory import is_out_of_memory
+from inglenook.models.sampling.regions import ALWAYS, EVERYWHERE, Levels, Region
 
 if TYPE_CHECKING:
     from inglenook.models.sampling.samplers import Sampler
@@ -31,6 +33,8 @@ class Condition:
 
     context: Tensor
     strength: float = 1.0
+    region: Region = EVERYWHERE
+    levels: Levels = ALWAYS
 
 
 class Guider(Protocol):
@@ -39,8 +43,8 @@ class Guider(Protocol):
     @property
     def model(self) -> Model: ...
 
-    def prepare(self, batch: int) -> Guidance:
-        """Bring the conditioning to the device, for a latent of `batch` items."""
+    def prepare(self, shape: Sequence[int]) -> Guidance:
+        """Bring the conditioning to the device, for a latent of this shape, [batch, channels, h, w]."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,13 +56,13 @@ class CfgGuider:
     negative: Conditioning | None = None
     cfg: float = 1.0
 
-    def prepare(self, batch: int) -> Guidance:
-        width = batch, self.model.device
-        return Guidance(
-            _conditions(self.positive, *width),
-            () if self.negative is None else _conditions(self.negative, *width),
-            self.cfg,
-        )
+    def prepare(self, shape: Sequence[int]) -> Guidance:
+        positive = _conditions(self.positive, shape, self.model)
+        negative = [] if self.negative is None else _conditions(self.negative, shape, self.model)
+        if negative:
+            _oppose(positive, negative)
+            _oppose(negative, positive)
+        return Guidance(positive, negative, self.cfg)
 
     # For node packs. Sampling imports this module, so that it is imported late here.
 
@@ -108,54 +112,113 @@ class Guidance:
 
 
 def predict(model: LoadedModel, x: Tensor, sigma: Tensor, groups: Sequence[Sequence[Condition]]) -> list[Tensor]:
-    """For each group of conditions its average prediction. Conditions of equal length are evaluated in one batch."""
+    """For each group of conditions its average prediction: zeros where none counts.
+
+    Conditions of equal length about areas of equal size are evaluated in one batch.
+    """
+    level = float(sigma.flatten()[0])
+    groups = [[condition for condition in group if condition.levels.hold(level)] for group in groups]
     flat = [condition for group in groups for condition in group]
-    outputs: list[Tensor | None] = [None] * len(flat)
-    for numbers in _by_length(flat):
+    outputs: dict[int, Tensor] = {}
+    for numbers in _alike(flat):
+        parts = [_seen(flat[number], x) for number in numbers]
         contexts = [flat[number].context for number in numbers]
-        for number, output in zip(numbers, _evaluate(model, x, sigma, contexts), strict=True):
-            outputs[number] = output
+        outputs.update(zip(numbers, _evaluate(model, parts, sigma, contexts), strict=True))
     results = []
     position = 0
     for group in groups:
-        parts = [output for output in outputs[position : position + len(group)] if output is not None]
+        results.append(_average(x, group, [outputs[position + number] for number in range(len(group))]))
         position += len(group)
-        results.append(_average(parts, [condition.strength for condition in group]))
     return results
 
 
-def _evaluate(model: LoadedModel, x: Tensor, sigma: Tensor, contexts: Sequence[Tensor]) -> Sequence[Tensor]:
+def _seen(condition: Condition, x: Tensor) -> Tensor:
+    area = condition.region.area
+    return x if area is None else area.cut(x)
+
+
+def _evaluate(
+    model: LoadedModel, parts: Sequence[Tensor], sigma: Tensor, contexts: Sequence[Tensor]
+) -> Sequence[Tensor]:
     count = len(contexts)
     try:
-        return model.denoise(x.repeat(count, *(1,) * (x.ndim - 1)), sigma, torch.cat(list(contexts))).chunk(count)
+        return model.denoise(torch.cat(list(parts)), sigma, torch.cat(list(contexts))).chunk(count)
     except RuntimeError as error:
         if count == 1 or not is_out_of_memory(error):
             raise
-    return [part for context in contexts for part in _evaluate(model, x, sigma, [context])]
+    pairs = zip(parts, contexts, strict=True)
+    return [output for part, context in pairs for output in _evaluate(model, [part], sigma, [context])]
 
 
-def _average(outputs: Sequence[Tensor], strengths: Sequence[float]) -> Tensor:
+_ALMOST_NOTHING = 1e-37
+"""What keeps the average of a place that no entry is about from being no number."""
+
+
+def _average(x: Tensor, conditions: Sequence[Condition], outputs: Sequence[Tensor]) -> Tensor:
+    if any(condition.region.weight is not None for condition in conditions) or not conditions:
+        return _average_of_regions(x, conditions, outputs)
     if len(outputs) == 1:
         return outputs[0]
+    strengths = [condition.strength for condition in conditions]
     total = outputs[0] * strengths[0]
     for output, strength in zip(outputs[1:], strengths[1:], strict=True):
         total = total + output * strength
     return total / sum(strengths)
 
 
-def _by_length(conditions: Sequence[Condition]) -> list[list[int]]:
-    """Positions of the conditions, those of equal context length together."""
-    lengths: dict[int, list[int]] = {}
+def _average_of_regions(x: Tensor, conditions: Sequence[Condition], outputs: Sequence[Tensor]) -> Tensor:
+    total = torch.zeros_like(x)
+    weights = torch.full_like(x, _ALMOST_NOTHING)
+    for condition, output in zip(conditions, outputs, strict=True):
+        weight: Tensor | float = condition.strength
+        if condition.region.weight is not None:
+            weight = condition.region.weight * weight
+        _seen(condition, total).add_(output * weight)
+        _seen(condition, weights).add_(weight)
+    return total / weights
+
+
+def _alike(conditions: Sequence[Condition]) -> list[list[int]]:
+    """Positions of the conditions, those together that fit into one batch."""
+    alike: dict[tuple[int, ...], list[int]] = {}
     for number, condition in enumerate(conditions):
-        lengths.setdefault(condition.context.shape[1], []).append(number)
-    return list(lengths.values())
+        area = condition.region.area
+        size = () if area is None else (area.height, area.width)
+        alike.setdefault((condition.context.shape[1], *size), []).append(number)
+    return list(alike.values())
 
 
-def _conditions(conditioning: Conditioning, batch: int, device: torch.device) -> list[Condition]:
+def _oppose(conditions: Sequence[Condition], others: list[Condition]) -> None:
+    """For each area of `conditions` that `others` does not have, add the entry there that is about it, cut to it.
+
+    Otherwise a prompt of an area would be pushed away from what the other prompt says of the whole picture.
+    """
+    for condition in conditions:
+        area = condition.region.area
+        if area is None:
+            continue
+        around = [other for other in others if other.region.area is not None and area.lies_in(other.region.area)]
+        whole = [other for other in others if other.region.area is None]
+        smallest = min(around, key=_size) if around else whole[0] if whole else None
+        if smallest is not None and smallest.region.area != area:
+            others.append(replace(condition, context=smallest.context))
+
+
+def _size(condition: Condition) -> int:
+    area = condition.region.area
+    return 0 if area is None else area.height * area.width
+
+
+def _conditions(conditioning: Conditioning, shape: Sequence[int], model: Model) -> list[Condition]:
     if not conditioning:
         raise NodeError("conditioning is empty; connect the output of a CLIPTextEncode node")
     return [
-        Condition(_to_batch(context, batch).to(device), float(options.get("strength", 1.0)))
+        Condition(
+            _to_batch(context, shape[0]).to(model.device),
+            float(options.get("strength", 1.0)),
+            Region.of(options, shape, model.device),
+            Levels.of(options, model.prediction.table),
+        )
         for context, options in conditioning
     ]
 

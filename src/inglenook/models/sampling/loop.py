@@ -71,7 +71,7 @@ def sample(
             if mask is None
             else _Keep(_fit_mask(mask, latent.shape).to(device), scaled, _mask_noise(sampler, noise, seed))
         )
-        denoise = GuidedModel(loaded, guider.prepare(latent.shape[0]), keep, scaled)
+        denoise = GuidedModel(loaded, guider.prepare(latent.shape), keep, scaled)
         last: list[Tensor] = [scaled]
 
         def report(step: int, denoised: Tensor) -> None:

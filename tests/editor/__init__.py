@@ -1,0 +1,1 @@
+"""The official editor in a real browser, on a real server."""
