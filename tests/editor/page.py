@@ -78,7 +78,7 @@ class Editor:
     # What a user does
 
     def open(self) -> Editor:
-        """Open the page and wait until it is usable; leave the dialogs of a first visit."""
+        """Open the page and wait until it is usable."""
         self.page.goto(self.url)
         return self.wait_until_usable()
 
@@ -92,6 +92,13 @@ class Editor:
         self.page.get_by_test_id("queue-button").wait_for()
         self.page.locator("#splash-loader").wait_for(state="detached")
         return self
+
+    def leave_templates(self) -> None:
+        """Close the dialog that a first visit begins with."""
+        dialog = self.page.get_by_role("dialog")
+        dialog.wait_for()
+        self.page.keyboard.press("Escape")
+        dialog.wait_for(state="detached")
 
     def load(self, graph: dict[str, Any], name: str) -> None:
         """Open a workflow in API format, as dropping its file on the page does."""
