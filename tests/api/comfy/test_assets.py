@@ -1,6 +1,8 @@
 """The asset library over HTTP: what the official editor asks, errors in their envelope, nothing outside the folders."""
 
+import asyncio
 import io
+import json
 import os
 import re
 import uuid
@@ -12,8 +14,9 @@ import httpx
 import pytest
 from PIL import Image
 
+from inglenook.assets import AssetLibrary
 from tests.api.idle import Idle, idle_server
-from tests.api.live import picture_graph
+from tests.api.live import picture_graph, read_for, read_until
 
 
 @pytest.fixture
@@ -636,16 +639,26 @@ class TestScan:
         assert set(status["progress"]) >= {"scanned", "total", "created", "skipped"}
         assert (await http.post("/api/assets/seed/cancel")).json() == {"status": "idle"}
 
-    async def test_one_scan_at_a_time(self, server: Idle, http: httpx.AsyncClient) -> None:
+    async def test_one_scan_at_a_time(
+        self, server: Idle, http: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put(tmp_path, "input/a.png")
         assert server.services.assets is not None
-        scanner = server.services.assets.scanner
-        assert (await http.post("/api/assets/seed")).status_code == 202
-        # Whatever the first is doing, the second is told apart by its answer.
-        assert scanner.start() is False or scanner.state == "RUNNING"
+        library, goes_on, register = server.services.assets.library, asyncio.Event(), AssetLibrary.register
+
+        async def waiting(files: Any) -> Any:
+            await goes_on.wait()
+            return await register(library, files)
+
+        monkeypatch.setattr(library, "register", waiting)
+        assert (await http.post("/api/assets/seed", json={"roots": ["input"]})).status_code == 202
         response = await http.post("/api/assets/seed", json={"roots": ["models"]})
-        assert response.status_code in (202, 409)
-        scanner.cancel()
-        await scanner.wait()
+        assert (response.status_code, response.json()) == (409, {"status": "already_running"})
+        assert (await http.get("/api/assets/seed/status")).json()["state"] == "RUNNING"
+        assert (await http.post("/api/assets/seed/cancel")).json() == {"status": "cancelling"}
+        assert (await http.get("/api/assets/seed/status")).json()["state"] == "CANCELLING"
+        goes_on.set()
+        await server.services.assets.scanner.wait()
         assert (await http.get("/api/assets/seed/status")).json()["state"] == "IDLE"
 
     @pytest.mark.parametrize("body", [{"roots": []}, {"roots": "input"}, {"roots": ["/etc"]}, {"roots": [5]}, [], "x"])
@@ -781,3 +794,14 @@ def test_a_real_job_becomes_assets(live) -> None:
     assert live.get(f"/api/assets/{asset['id']}/content").content[:4] == b"\x89PNG"
     listing = live.get("/api/outputs?limit=500").json()["outputs"]
     assert prompt_id in [entry.get("prompt_id") for entry in listing]
+
+
+def test_editors_alone_hear_of_new_assets(live) -> None:
+    with live.socket("assets-editor") as editor, live.socket("assets-plain") as plain:
+        editor.send(json.dumps({"type": "feature_flags", "data": {}}))
+        read_until(editor, lambda message: message["type"] == "feature_flags")
+        live.run(picture_graph(11, sink="SaveImage", filename_prefix="assets/told"))
+        told = read_until(editor, lambda message: message["type"] == "assets.seed.completed")[-1]
+        assert told["data"]["phase"] == "fast"
+        assert told["data"]["created"] >= 1
+        assert not any(str(message["type"]).startswith("assets.") for message in read_for(plain))
