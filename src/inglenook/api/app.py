@@ -16,6 +16,9 @@ from inglenook.api.access.sessions import Sessions
 from inglenook.api.boundary import Boundary
 from inglenook.api.cache_headers import CacheHeaders
 from inglenook.api.comfy import (
+    asset_scans,
+    asset_uploads,
+    assets,
     extensions,
     features,
     file_metadata,
@@ -71,6 +74,10 @@ _BARE_ROUTERS = (internal.router, logs.router, editor.router)
 """Those that do not exist under `/api`."""
 
 
+_ONLY_UNDER_API = (assets.router, asset_uploads.router, asset_scans.router)
+"""Routes whose paths begin with `/api` themselves."""
+
+
 def create_app(services: Services) -> ASGIApp:
     """Return the ASGI app that serves `services` (see `api/services.py`)."""
     settings = services.settings
@@ -123,7 +130,8 @@ def create_app(services: Services) -> ASGIApp:
 
 def route_table() -> list[APIRoute]:
     """Return every route, by its bare path."""
-    return [route for router in (*_ROUTERS, *_BARE_ROUTERS) for route in router.routes if isinstance(route, APIRoute)]
+    routers = (*_ROUTERS, *_BARE_ROUTERS, *_ONLY_UNDER_API)
+    return [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
 
 
 def _add_routes(app: FastAPI) -> None:
@@ -140,6 +148,8 @@ def _add_routes(app: FastAPI) -> None:
     for router in (*_ROUTERS, sockets):
         app.include_router(router)
         app.include_router(router, prefix="/api", include_in_schema=False)
+    for router in _ONLY_UNDER_API:
+        app.include_router(router)
 
     for router in _BARE_ROUTERS:
         app.include_router(router)
