@@ -120,9 +120,14 @@ class Settings(BaseSettings):
     history_limit: int = Field(10_000, ge=0, description="Finished jobs kept.")
     history_days: float | None = Field(None, gt=0, description="Finished jobs older than this are removed.")
     max_upload_size_mb: float = Field(100.0, gt=0, description="Largest request body, MB.")
+    max_connections: int = Field(2000, ge=1, description="Connections at a time; further ones get 503.")
     max_json_depth: int = Field(100, ge=8, description="Deepest nesting of a JSON body.")
     max_nodes: int = Field(20_000, ge=1, description="Nodes of one graph.")
     max_megapixels: float = Field(256.0, gt=0, description="Largest picture that is read, in millions of pixels.")
+
+    default_workflow: Path | None = Field(
+        None, description="Workflow file that a plain text as `prompt` is filled into; the demo's."
+    )
 
     disable_all_custom_nodes: bool = Field(False, description="Import no node packs.")
     whitelist_custom_nodes: Names = Field(

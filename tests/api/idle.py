@@ -36,6 +36,12 @@ class NeverReady:
     async def close(self):
         pass
 
+    def interrupt(self, job_id):
+        pass
+
+    def free(self, *, unload_models, free_memory):
+        pass
+
 
 class Idle:
     """An app whose jobs wait for ever; `http` speaks to it."""
@@ -50,7 +56,8 @@ async def idle_services(folder, worker=None, **settings):
     settings = Settings(base_directory=folder, **settings)
     folders = Folders.from_settings(settings)
     async with JobStore.open(sqlite_url(folder / "jobs.sqlite"), show_result=show_result) as store:
-        dispatcher = Dispatcher(store, Bus(), [worker or NeverReady()])
+        limit_bytes = round(settings.queue_limit_mb * (1 << 20))
+        dispatcher = Dispatcher(store, Bus(), [worker or NeverReady()], queue_limit_bytes=limit_bytes)
         catalogs = Catalogs(folders, folder / "catalog.json")
         questions = PackQuestions(lambda: dispatcher.workers, catalogs)
         hub = SocketHub(dispatcher, store, {})

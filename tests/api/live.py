@@ -35,16 +35,25 @@ def free_port() -> int:
 
 
 class LiveServer:
-    """Starts a server on a base folder; `url` answers once `start` returns. settings: as `Settings` takes them."""
+    """Starts a server on a base folder; `url` answers once `start` returns. settings: as `Settings` takes them.
 
-    def __init__(self, base: Path, **settings) -> None:
+    key: one that the server needs; `Settings.api_key` has it.
+    """
+
+    def __init__(self, base: Path, *, key: str | None = None, **settings) -> None:
         self.base = base
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._settings = {"base_directory": str(base), "port": self.port, "cpu": True, **settings}
+        if key is not None:
+            self._settings["api_key"] = key
         self._log = base / "server.log"
-        self._http = httpx.Client(base_url=self.url, timeout=30)
+        self._headers = {} if key is None else {"X-API-Key": key}
+        self._http = self._client()
         self.process: subprocess.Popen | None = None
+
+    def _client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.url, headers=self._headers, timeout=30)
 
     def start(self) -> LiveServer:
         self.base.mkdir(parents=True, exist_ok=True)
@@ -75,7 +84,7 @@ class LiveServer:
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         self._http.close()  # a server that ends waits for its connections
-        self._http = httpx.Client(base_url=self.url, timeout=30)
+        self._http = self._client()
         self.process.send_signal(how)
         code = self.process.wait(40)
         self.process = None
@@ -105,7 +114,9 @@ class LiveServer:
 
     def socket(self, client_id=None):
         query = "" if client_id is None else f"?clientId={client_id}"
-        return connect(f"ws://127.0.0.1:{self.port}/ws{query}", max_size=None, open_timeout=30)
+        return connect(
+            f"ws://127.0.0.1:{self.port}/ws{query}", max_size=None, open_timeout=30, additional_headers=self._headers
+        )
 
 
 def read_until(websocket, condition, timeout_s=60.0):

@@ -8,8 +8,7 @@ import httpx
 import uvicorn
 
 from inglenook.api.app import create_app
-from inglenook.api.server import bind
-from inglenook.api.websocket_protocol import BatchingProtocol
+from inglenook.api.server import bind, uvicorn_config
 from inglenook.packs import route_server
 from tests.api.idle import NeverReady, idle_services
 
@@ -38,8 +37,8 @@ class PackWorker(NeverReady):
 class PackServer:
     """A running server; `http` speaks to it, `worker` names the socket of the routes."""
 
-    def __init__(self, port, http, worker):
-        self.port, self.http, self.worker = port, http, worker
+    def __init__(self, port, http, worker, keys):
+        self.port, self.http, self.worker, self.keys = port, http, worker, keys
 
     async def raw(self, request):
         """Send bytes; return all that comes back until the connection ends or nothing comes for a while."""
@@ -75,22 +74,14 @@ async def serving(folder, worker, **settings):
     """A real server with this worker."""
     async with idle_services(folder, worker, port=0, **settings) as services:
         (listener,) = bind(services.settings)
-        config = uvicorn.Config(
-            create_app(services),
-            ws=BatchingProtocol,
-            ws_ping_interval=None,
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=1,
-        )
+        config = uvicorn_config(create_app(services), services.settings)
+        config.timeout_graceful_shutdown = 1
         server = uvicorn.Server(config)
         task = asyncio.create_task(server._serve([listener]))
         port = listener.getsockname()[1]
         try:
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
-                yield PackServer(port, http, worker)
+                yield PackServer(port, http, worker, services.keys)
         finally:
             server.should_exit = True
             server.force_exit = True

@@ -108,3 +108,42 @@ async def test_listed_job_tells_its_end(filled: JobStore) -> None:
     assert failed.outputs == {"9": {"images": [{"filename": "f1.png"}]}}
     assert failed.error == {"message": "f1"}
     assert (failed.job.created_ms, failed.job.started_ms, failed.job.ended_ms) == (1001, 1_000_000, 1_000_990)
+
+
+FILTERS = {
+    "all": JobFilter(),
+    "all that ran": JobFilter(with_removed=False),
+    "some states": JobFilter(states=frozenset({State.succeeded, State.cancelled, State.failed})),
+    "cancelled": JobFilter(states=frozenset({State.cancelled}), with_removed=False),
+    "workflow": JobFilter(workflow_id="even", with_removed=False),
+    "workflow and state": JobFilter(workflow_id="even", states=frozenset({State.succeeded, State.queued})),
+    "search": JobFilter(search="client", with_removed=False),
+}
+
+
+@pytest.mark.parametrize("name", FILTERS)
+@pytest.mark.parametrize("sort", ["created", "duration"])
+@pytest.mark.parametrize("descending", [True, False])
+async def test_pages_from_either_end_make_the_whole(filled: JobStore, name: str, sort: Any, descending: bool) -> None:
+    whole = await filled.list_jobs(FILTERS[name], Page(sort, descending))
+    assert whole.total == len(whole.jobs)
+    for limit in (1, 2, 4, None):
+        for offset in range(len(whole.jobs) + 2):
+            page = await filled.list_jobs(FILTERS[name], Page(sort, descending, limit, offset))
+            end = None if limit is None else offset + limit
+            assert page.jobs == whole.jobs[offset:end], (limit, offset)
+            assert page.total == whole.total
+
+
+async def test_jobs_that_never_ran_can_be_left_out(filled: JobStore) -> None:
+    page = await filled.list_jobs(JobFilter(with_removed=False))
+    assert (ids(page), page.total) == ("s8 r6 q5 s4 t3 x2 f1 s0", 8)
+    cancelled = await filled.list_jobs(JobFilter(states=frozenset({State.cancelled}), with_removed=False))
+    assert (ids(cancelled), cancelled.total) == ("x2", 1)
+
+
+async def test_a_listing_is_read_in_steps(filled: JobStore) -> None:
+    listing = await filled.begin_listing(lambda listed: listed.job.id, JobFilter(), Page(limit=7), at_once=3)
+    assert listing.first == ["s8", "c7", "r6"]
+    assert await filled.more_listed(lambda listed: listed.job.id, listing.rest) == ["q5", "s4", "t3", "x2"]
+    assert listing.total == 9

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
-from inglenook.jobs import Added, Job, JobId, JobResult, JobStore, JobStoreUnusable, sqlite_url
+from inglenook.jobs import Added, Job, JobFilter, JobId, JobResult, JobStore, JobStoreUnusable, sqlite_url
 from inglenook.jobs.schema import MIGRATIONS
 from inglenook.jobs.tables import REVISION, metadata
 
@@ -154,3 +155,35 @@ print(sorted(heavy & set(sys.modules)))
     source = str(Path(__file__).parents[2] / "src")
     output = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": source}, capture_output=True, check=True)
     assert output.stdout == b"[]\n"
+
+
+async def test_jobs_of_an_older_version_are_kept(tmp_path: Path) -> None:
+    """A database as version 0001 left it: a job that ended, one that waits, one that never ran."""
+    path = tmp_path / "jobs.sqlite"
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(MIGRATIONS))
+        command.upgrade(config, "0001")
+        for sequence, (id, state, end_order, in_history) in enumerate(
+            [("ended", "succeeded", 0, True), ("waits", "queued", None, False), ("removed", "cancelled", 1, False)]
+        ):
+            values = {"s": sequence, "id": id, "state": state, "end": end_order, "h": in_history}
+            connection.execute(
+                text(
+                    "INSERT INTO jobs (sequence, id, state, priority, number, number_is_int, fingerprint, workflow_id,"
+                    " created_ms, started_ms, ended_ms, duration_ms, attempt, server_deaths, worker_deaths, end_order,"
+                    " in_history) VALUES (:s, :id, :state, 0, :s, 1, 'f', 'w', :s, 1, 2, 1, 1, 0, 0, :end, :h)"
+                ),
+                values,
+            )
+            connection.execute(text("INSERT INTO job_body VALUES (:s, x'7b7d', x'7b7d', x'5b5d')"), values)
+        connection.execute(text("INSERT INTO job_result VALUES (0, x'7b7d', x'7b7d', x'5b5d', NULL)"))
+    engine.dispose()
+    async with JobStore.open(f"sqlite:///{path}") as store:
+        assert [job.id for job in await store.recover()] == ["waits"]
+        assert [entry.job.id for entry in await store.history()] == ["ended"]
+        page = await store.list_jobs(JobFilter(workflow_id="w", with_removed=False))
+        assert [listed.job.id for listed in page.jobs] == ["waits", "ended"]
+        everything = await store.list_jobs()
+        assert everything.total == 3

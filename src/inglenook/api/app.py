@@ -18,6 +18,7 @@ from inglenook.api.cache_headers import CacheHeaders
 from inglenook.api.comfy import (
     extensions,
     features,
+    file_metadata,
     files,
     history,
     internal,
@@ -38,6 +39,7 @@ from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.editor import FrontEnd, FrontEndFiles, UnderEditor
 from inglenook.api.editor import routes as editor
+from inglenook.api.gateway import workflow_convert
 from inglenook.api.hot import HotRoutes
 from inglenook.api.identity import Identity
 from inglenook.api.pack_routes import PackRoutes
@@ -49,6 +51,7 @@ _ROUTERS = (
     jobs.router,
     system.router,
     files.router,
+    file_metadata.router,
     models.router,
     model_previews.router,
     extensions.router,
@@ -59,6 +62,7 @@ _ROUTERS = (
     subgraphs.router,
     users.router,
     userdata.router,
+    workflow_convert.router,
 )
 _BARE_ROUTERS = (internal.router,)
 """Those that do not exist under `/api`."""

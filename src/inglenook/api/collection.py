@@ -14,34 +14,16 @@ _pauses = 0
 
 
 @contextmanager
-def collection_paused(*, is_long: bool = False) -> Iterator[None]:
-    """No garbage collection during the block.
-
-    is_long: the block waits for other things; then it pauses nothing while another does, so that requests that overlap
-    without end do not keep the collector off for good.
-    """
-    if not _begin(only_first=is_long):
-        yield
-        return
+def collection_paused() -> Iterator[None]:
+    """No garbage collection during the block, which waits for nothing."""
+    global _pauses
+    with _lock:
+        gc.disable()
+        _pauses += 1
     try:
         yield
     finally:
-        _end()
-
-
-def _begin(*, only_first: bool) -> bool:
-    global _pauses
-    with _lock:
-        if _pauses and only_first:
-            return False
-        gc.disable()
-        _pauses += 1
-        return True
-
-
-def _end() -> None:
-    global _pauses
-    with _lock:
-        _pauses -= 1
-        if not _pauses:
-            gc.enable()
+        with _lock:
+            _pauses -= 1
+            if not _pauses:
+                gc.enable()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends
@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 
 from inglenook.api.access.keyring import KeyRing
 from inglenook.api.identity import user_of
+from inglenook.api.media_reader import MediaReader
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.questions import PackQuestions
@@ -35,6 +36,7 @@ class Services:
     sockets: SocketHub
     keys: KeyRing
     users: Users
+    media_reader: MediaReader = field(default_factory=MediaReader)
 
 
 def services(connection: HTTPConnection) -> Services:

@@ -12,7 +12,7 @@ import orjson
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from inglenook.dispatch.dispatcher import QueueFull, ShuttingDown
@@ -81,6 +81,8 @@ def as_response(error: Exception) -> Response:
             )
         case RequestValidationError():
             return error_response(422, "invalid_request", "The request does not fit this route", _describe(error))
+        case ClientDisconnect():  # nobody hears it
+            return error_response(400, "incomplete_body", "The client went away")
         case MediaError():
             return error_response(400, "invalid_file", str(error))
         case InglenookError():
@@ -107,5 +109,5 @@ def install(app: FastAPI) -> None:
             logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return response
 
-    for kind in (ApiError, InglenookError, HTTPException, RequestValidationError, Exception):
+    for kind in (ApiError, InglenookError, HTTPException, RequestValidationError, ClientDisconnect, Exception):
         app.add_exception_handler(kind, handle)

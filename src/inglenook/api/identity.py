@@ -40,7 +40,7 @@ class Identity:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if USER in scope:
-            scope[IS_BOUND] = True
+            self._bind(scope)
         elif self._is_multi_user and scope["type"] in ("http", "websocket"):
             named = _named(scope)
             scope[USER] = named if self._users.knows(named) else None
@@ -49,6 +49,15 @@ class Identity:
                 await send({"type": "websocket.close", "code": 1008, "reason": "unknown user"})
                 return
         await self._app(scope, receive, send)
+
+    def _bind(self, scope: Scope) -> None:
+        """Take the user of a key; where there is one user only, all keys are that one's."""
+        if not self._is_multi_user:
+            del scope[USER]
+            return
+        scope[IS_BOUND] = True
+        if not self._users.knows(scope[USER]):
+            scope[USER] = None
 
 
 def _named(scope: Scope) -> str:

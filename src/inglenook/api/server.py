@@ -9,12 +9,15 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from inglenook.api.app import create_app
 from inglenook.api.deps import Services
+from inglenook.api.http_protocol import BoundedProtocol
 from inglenook.api.services import open_services
 from inglenook.api.tls import check_tls
 from inglenook.api.websocket_protocol import BatchingProtocol
@@ -33,6 +36,9 @@ _START_S = 120
 _KEEPALIVE_OPTIONS = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 """A peer that has vanished (cable, sleep, NAT) is noticed after two minutes; Linux's own two hours fill the
 descriptors. A platform may lack some of them."""
+UNREAD_LIMIT_MS = 120_000
+"""A peer that takes nothing of what was sent to it for this long is dropped, whatever it acknowledges (Linux:
+TCP_USER_TIMEOUT). Browsers ask again for the rest of a video that was paused."""
 
 
 def bind(settings: Settings) -> list[socket.socket]:
@@ -77,7 +83,7 @@ def _listen(host: str, port: int) -> socket.socket:
 def _keep_alive(listener: socket.socket) -> None:
     """Have the system probe idle connections; those that are accepted inherit it."""
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _KEEPALIVE_OPTIONS:
+    for name, value in (*_KEEPALIVE_OPTIONS, ("TCP_USER_TIMEOUT", UNREAD_LIMIT_MS)):
         option = getattr(socket, name, None)
         if option is not None:
             listener.setsockopt(socket.IPPROTO_TCP, option, value)
@@ -99,6 +105,27 @@ def serve(
     factory = uvicorn.Config(lambda: None, log_config=None).get_loop_factory()
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(_serve(settings, listeners, on_ready, is_secure=is_secure, stop_when_started=stop_when_started))
+
+
+def uvicorn_config(app: ASGIApp, settings: Settings, **tls: Any) -> uvicorn.Config:
+    """uvicorn as we want it, with its limits. tls: further options."""
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        http=cast(Any, partial(BoundedProtocol, most_connections=settings.max_connections)),
+        ws=BatchingProtocol,
+        ws_max_size=_SOCKET_LIMIT_BYTES,
+        ws_ping_interval=None,
+        ws_per_message_deflate=False,
+        access_log=False,
+        log_level="warning",
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=_CLOSE_REQUESTS_S,
+        timeout_keep_alive=75,
+        **tls,
+    )
 
 
 class _Server(uvicorn.Server):
@@ -162,22 +189,7 @@ async def _answering(
     """Open the services and answer requests for them until the block ends."""
     async with open_services(settings) as services:
         server = _Server(
-            uvicorn.Config(
-                create_app(services),
-                lifespan="off",
-                ws=BatchingProtocol,
-                ws_max_size=_SOCKET_LIMIT_BYTES,
-                ws_ping_interval=None,
-                ws_per_message_deflate=False,
-                access_log=False,
-                log_level="warning",
-                log_config=None,
-                proxy_headers=False,
-                server_header=False,
-                timeout_graceful_shutdown=_CLOSE_REQUESTS_S,
-                timeout_keep_alive=75,
-                **(_tls_options(settings) if is_secure else {}),
-            )
+            uvicorn_config(create_app(services), settings, **(_tls_options(settings) if is_secure else {}))
         )
         serving = asyncio.create_task(server.serve(sockets=listeners))
         try:

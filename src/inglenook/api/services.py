@@ -16,6 +16,7 @@ from inglenook.api.comfy.entries import show_result
 from inglenook.api.comfy.features import features
 from inglenook.api.comfy.sockets import SocketHub
 from inglenook.api.deps import Services
+from inglenook.api.media_reader import MediaReader
 from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
@@ -80,7 +81,9 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     await dispatcher.start()
     questions = PackQuestions(lambda: dispatcher.workers, catalogs)
     users = Users(folders.user, settings.data_folder)
-    return Services(settings, store, folders, catalogs, dispatcher, questions, hub, keys, users)
+    media_reader = MediaReader()
+    stack.push_async_callback(media_reader.close)
+    return Services(settings, store, folders, catalogs, dispatcher, questions, hub, keys, users, media_reader)
 
 
 def _local_worker(settings: Settings) -> DeviceWorker:

@@ -1,7 +1,7 @@
 """From the body of a `POST /prompt` to a durable job, whichever way it came: request, socket or gateway.
 
-Order of effects: the counter advances, the graph is parsed and validated, secrets are taken out, the job is committed,
-then the reply. Every refusal is a 400 in ComfyUI's shape, `{"error": {...}, "node_errors": {...}}`.
+Order of effects: the counter advances, the workflow is made a checked graph (`preparation`), secrets are taken out, the
+job is committed, then the reply. Every refusal is a 400 in ComfyUI's shape, `{"error": {...}, "node_errors": {...}}`.
 """
 
 from __future__ import annotations
@@ -11,48 +11,28 @@ import hashlib
 import math
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import orjson
-from starlette.responses import Response
 
-from inglenook.api.comfy.extensions import reports
 from inglenook.api.deps import Services
-from inglenook.api.errors import JSONResponse
-from inglenook.engine.graph import Graph, GraphError
-from inglenook.engine.secrets import SECRET_KEYS
-from inglenook.engine.validation import Validation, validate
-from inglenook.errors import InglenookError
+from inglenook.api.preparation import Prepared, prepare
+from inglenook.api.refusal import PromptRefused
+from inglenook.engine.secrets import SECRET_KEYS, split_secrets
 from inglenook.jobs import Conflict, Existing, Job, JobId
+from inglenook.workflows import is_bare_graph, is_ui_format
+
+__all__ = ["PromptRefused", "repairs_of", "submit_body"]
 
 Result = TypeVar("Result")
 
-_CATALOG_WAIT_S = 60.0
+OWN_KEY = "inglenook"
+"""Where a job's extra data holds what is to be remembered of its submission; what a client sends there is left out."""
+_MOST_REPAIRS = 1000
 _LARGE_BODY = 50_000
 """Bytes from which on a graph is parsed and validated off the event loop: about 300 nodes, 2 ms."""
-
-
-class PromptRefused(InglenookError):
-    """A submission that is answered with ComfyUI's error shape."""
-
-    def __init__(self, error: dict[str, Any], node_errors: Mapping[str, Any] | None = None, status: int = 400) -> None:
-        super().__init__(str(error.get("message", "")))
-        self.error = error
-        self.node_errors = node_errors or {}
-        self.status = status
-
-    @classmethod
-    def simple(cls, kind: str, text: str, details: str = "", status: int = 400) -> PromptRefused:
-        return cls({"type": kind, "message": text, "details": details, "extra_info": {}}, status=status)
-
-    def body(self) -> dict[str, Any]:
-        """The answer's JSON."""
-        return {"error": self.error, "node_errors": self.node_errors}
-
-    def response(self) -> Response:
-        return JSONResponse(self.body(), status_code=self.status)
 
 
 async def submit_body(
@@ -65,25 +45,25 @@ async def submit_body(
     user: str | None = None,
     usage_source: str | None = None,
 ) -> dict[str, Any]:
-    """Make a job of what a `POST /prompt` carries and return the reply: `prompt_id`, `number`, `node_errors`.
+    """Make a job of what a `POST /prompt` carries and return the reply.
+
+    That is `prompt_id`, `number`, `node_errors`, and `repairs` where there are some.
 
     size_bytes: of the body as it came; what takes long is done off the event loop. client_id: who hears of the run when
     the body names nobody. user: whose job it is, where users are told apart. usage_source: what the client is.
     Raises PromptRefused, whose `body()` is the answer, and QueueFull, ShuttingDown or what the store raises.
     """
     do = asyncio.to_thread if size_bytes > _LARGE_BODY else _at_once
-    body = _normal_body(await server.questions.rewrite(body))
+    body, secrets = split_secrets(body)  # first of all: packs that rewrite prompts get none
+    body = await server.questions.rewrite(body)
+    payload, body = _payload(body)
     number = _number(body, server.dispatcher.next_number())
-    graph = await do(_parse, body["prompt"], server.settings.max_nodes)
-    await server.catalogs.wait_for({node.class_type for node in graph.nodes.values()}, _CATALOG_WAIT_S)
-    graph = server.catalogs.with_replacements(graph)
-    class_types = frozenset(node.class_type for node in graph.nodes.values())
-    validation, ask_validators = await _validate(server, do, graph, _targets(body))
-    if validation.error is not None:
-        raise PromptRefused(_with_packs(server, validation.error), validation.node_errors)
+    strict = server.settings.strict or _extra_data(body).get("strict") is True
+    prepared = await prepare(server, payload, _targets(body), do, strict=strict)
     origin = _Origin(idempotency_key, client_id, user, usage_source)
-    job, secrets = await do(_job, body, number, validation.graph, validation.outputs, origin)
-    outcome = await server.dispatcher.submit(job, class_types, secrets, ask_validators=ask_validators)
+    job, more_secrets = await do(_job, body, number, prepared, origin)
+    secrets = {**more_secrets, **secrets}
+    outcome = await server.dispatcher.submit(job, prepared.class_types, secrets, ask_validators=prepared.ask_validators)
     if isinstance(outcome, Conflict):
         raise PromptRefused.simple(
             "prompt_id_conflict", "A different prompt with this id exists", f"prompt_id '{job.id[:200]}'", status=409
@@ -91,76 +71,40 @@ async def submit_body(
     if isinstance(outcome, Existing) and job.client_id is not None:
         server.dispatcher.also_tell(outcome.job.id, job.client_id)
         await server.sockets.repeat(outcome.job.id, job.client_id)
-    return {"prompt_id": outcome.job.id, "number": outcome.job.number, "node_errors": validation.node_errors}
-
-
-def _with_packs(server: Services, error: dict[str, Any]) -> dict[str, Any]:
-    """The refusal of an unknown class, with the packs that it may be missing from: `extra_info.packs`, name -> why."""
-    if error["type"] != "missing_node_type":
-        return error
-    left_out = f"class {error['extra_info']['class_type']} is left out"
-    packs = {
-        report.name: report.error or next(warning for warning in report.warnings if warning.startswith(left_out))
-        for report in reports(server)
-        if report.error is not None or any(warning.startswith(left_out) for warning in report.warnings)
+    reply = {
+        "prompt_id": outcome.job.id,
+        "number": outcome.job.number,
+        "node_errors": prepared.validation.node_errors,
     }
-    return {**error, "extra_info": {**error["extra_info"], "packs": packs}} if packs else error
+    repairs = repairs_of(outcome.job)
+    return {**reply, "repairs": repairs} if repairs else reply
 
 
-async def _validate(
-    server: Services, do: Callable[..., Any], graph: Graph, targets: Sequence[str] | None
-) -> tuple[Validation, bool]:
-    """Check a graph, the code of node packs included; with whether that code is still to be asked when the run starts.
-
-    Lists of choices that packs make may have changed since they were told: before one refuses a value, it is asked for
-    anew.
-    """
-    catalog = server.catalogs.current
-    validation: Validation = await do(validate, graph, catalog, targets=targets)
-    if server.questions.of_packs(_refused_by_choices(validation)):
-        await server.questions.refresh()
-        if server.catalogs.current is not catalog:
-            catalog = server.catalogs.current
-            validation = await do(validate, graph, catalog, targets=targets)
-    if not validation.questions:
-        return validation, False
-    answers = await server.questions.validate(validation.questions)
-    if answers is None:
-        return validation, True
-    return await do(validate, graph, catalog, targets=targets, answers=answers), False
-
-
-def _refused_by_choices(validation: Validation) -> set[str]:
-    """Classes of nodes with a value that is not in their list."""
-    return {
-        node["class_type"]
-        for node in validation.node_errors.values()
-        if any(reason["type"] == "value_not_in_list" for reason in node["errors"])
-    }
+def repairs_of(job: Job) -> list[Any]:
+    """What was changed in the workflow of a job when it was submitted: `[{node_id, kind, message, before, after}]`."""
+    own = job.extra_data.get(OWN_KEY)
+    repairs = own.get("repairs") if isinstance(own, dict) else None
+    return repairs if isinstance(repairs, list) else []
 
 
 async def _at_once(function: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
     return function(*arguments, **options)
 
 
-def _normal_body(body: Any) -> dict[str, Any]:
-    """Return the body with `prompt` in it; a bare graph is taken as one."""
+def _payload(body: Any) -> tuple[Any, dict[str, Any]]:
+    """The workflow in a body, and the fields beside it: `prompt` or `workflow`, or the body itself."""
     if not isinstance(body, dict):
         raise PromptRefused.simple(
             "no_prompt", "No prompt provided", f"the body is {type(body).__name__}, not an object"
         )
+    if is_bare_graph(body) or is_ui_format(body):
+        return body, {}
+    for key in ("prompt", "output", "workflow"):
+        if body.get(key) is not None:
+            return body[key], body
     if "prompt" in body:
-        return body
-    if body and all(isinstance(node, dict) and "class_type" in node for node in body.values()):
-        return {"prompt": body}
+        return None, body
     raise PromptRefused.simple("no_prompt", "No prompt provided", "No prompt provided")
-
-
-def _parse(prompt: Any, max_nodes: int) -> Graph:
-    try:
-        return Graph.parse(prompt, max_nodes=max_nodes)
-    except GraphError as error:
-        raise PromptRefused(error.body()) from error
 
 
 def _number(body: dict[str, Any], counted: int) -> int | float:
@@ -197,17 +141,20 @@ class _Origin:
     usage_source: str | None
 
 
-def _job(
-    body: dict[str, Any], number: int | float, graph: Graph, outputs: tuple[str, ...], origin: _Origin
-) -> tuple[Job, dict[str, Any]]:
-    now = time.time_ns() // 1_000_000
+def _extra_data(body: dict[str, Any]) -> dict[str, Any]:
     extra_data = body.get("extra_data")
     if extra_data is None:
-        extra_data = {}
+        return {}
     if not isinstance(extra_data, dict):
         raise PromptRefused.simple("invalid_prompt", "extra_data must be an object", repr(extra_data)[:200])
+    return extra_data
+
+
+def _job(body: dict[str, Any], number: int | float, prepared: Prepared, origin: _Origin) -> tuple[Job, dict[str, Any]]:
+    now = time.time_ns() // 1_000_000
+    extra_data = _extra_data(body)
     secrets = {key: extra_data[key] for key in SECRET_KEYS if key in extra_data}
-    extra_data = {key: value for key, value in extra_data.items() if key not in secrets}
+    extra_data = {key: value for key, value in extra_data.items() if key not in secrets and key != OWN_KEY}
     client_id = (
         body.get("client_id") or extra_data.get("client_id") or origin.client_id
     )  # some clients send "" for none
@@ -217,12 +164,16 @@ def _job(
     if origin.usage_source is not None:
         extra_data.setdefault("comfy_usage_source", origin.usage_source)
     extra_data["create_time"] = now
+    if prepared.repairs:
+        extra_data[OWN_KEY] = {"repairs": [one.to_json() for one in prepared.repairs[:_MOST_REPAIRS]]}
+    if prepared.workflow is not None:
+        _add_workflow(extra_data, prepared.workflow)
     job = Job(
         id=_job_id(body, origin),
         number=number,
-        graph=orjson.dumps(graph.to_json()),
-        targets=outputs,
-        fingerprint=_fingerprint(graph, outputs),
+        graph=orjson.dumps(prepared.validation.graph.to_json()),
+        targets=prepared.validation.outputs,
+        fingerprint=_fingerprint(prepared),
         created_ms=now,
         extra_data=extra_data,
         extra_json=orjson.dumps(extra_data),
@@ -230,6 +181,13 @@ def _job(
         user=origin.user,
     )
     return job, secrets
+
+
+def _add_workflow(extra_data: dict[str, Any], workflow: Mapping[str, Any]) -> None:
+    """Have saved files carry the editor's workflow that was sent, as if the editor had sent its graph."""
+    info = extra_data.get("extra_pnginfo")
+    if info is None or (isinstance(info, dict) and "workflow" not in info):
+        extra_data["extra_pnginfo"] = {**(info or {}), "workflow": workflow}
 
 
 def _job_id(body: dict[str, Any], origin: _Origin) -> JobId:
@@ -247,5 +205,6 @@ def _job_id(body: dict[str, Any], origin: _Origin) -> JobId:
     return JobId(job_id)
 
 
-def _fingerprint(graph: Graph, outputs: tuple[str, ...]) -> str:
-    return hashlib.blake2b(orjson.dumps([graph.fingerprint(), outputs]), digest_size=16).hexdigest()
+def _fingerprint(prepared: Prepared) -> str:
+    work = [prepared.sent or prepared.sent_graph.fingerprint(), prepared.validation.outputs]
+    return hashlib.blake2b(orjson.dumps(work), digest_size=16).hexdigest()

@@ -301,3 +301,47 @@ def packs_install(
     from inglenook.cli.packs import install
 
     install(pack, yes=yes)
+
+
+keys = typer.Typer(help="Make and revoke API keys of a server.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(keys, name="keys")
+
+DataDir = Annotated[Path | None, typer.Option(help="Data folder [default: user/inglenook under the base].")]
+
+
+@keys.command("add")
+def keys_add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What the key is for.")],
+    scope: Annotated[str, typer.Option(help="read, run (submit, upload, cancel) or admin (everything).")] = "run",
+    user: Annotated[str | None, typer.Option(help="Id of the user to whom it belongs, with --multi-user.")] = None,
+    base_directory: BaseDirectory = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Make a key and print it: only now, it cannot be shown again. A running server takes it within a second."""
+    from inglenook.cli.keys import add_key
+
+    add_key(name, scope, user, {"base_directory": base_directory, "data_dir": data_dir})
+
+
+@keys.command("list")
+def keys_list(
+    base_directory: BaseDirectory = None,
+    data_dir: DataDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, in the shape of GET /keys.")] = False,
+) -> None:
+    """List the keys, with when they were used last."""
+    from inglenook.cli.keys import list_keys
+
+    list_keys({"base_directory": base_directory, "data_dir": data_dir}, as_json=as_json)
+
+
+@keys.command("revoke")
+def keys_revoke(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Id or name, as `keys list` shows them.")],
+    base_directory: BaseDirectory = None,
+    data_dir: DataDir = None,
+) -> None:
+    """End a key, the logins that it made and what it has open, within a second."""
+    from inglenook.cli.keys import revoke_key
+
+    revoke_key(key, {"base_directory": base_directory, "data_dir": data_dir})

@@ -13,7 +13,7 @@ import typer
 
 from inglenook.cli.logs import configure_logs
 from inglenook.cli.options import make_settings
-from inglenook.cli.running import OWN_ADDRESS, own_server, run_with_progress, shortened
+from inglenook.cli.running import for_ourselves, own_server, run_with_progress, shortened
 from inglenook.demo import load_workflow
 from inglenook.errors import WorkflowError
 
@@ -45,7 +45,7 @@ def demo_graph(prompt: str, seed: int | None) -> dict[str, Any]:
 def _thrown_away(base: Path) -> dict[str, Any]:
     """Settings that keep everything in one folder, whatever the environment says."""
     folders = {f"{name}_directory": base / name for name in ("input", "output", "temp")}
-    return {"base_directory": base, "data_dir": base / "user", **folders, **OWN_ADDRESS}
+    return {"base_directory": base, "data_dir": base / "user", **folders, **for_ourselves()}
 
 
 async def _draw(graph: Mapping[str, Any], base: str, folder: Path, options: Mapping[str, Any]) -> tuple[Path, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
@@ -24,7 +25,11 @@ from inglenook.errors import SettingsError, WorkflowError
 from inglenook.settings import Settings
 
 _PACKS = "custom_nodes/"
-OWN_ADDRESS = {"host": "127.0.0.1", "port": 0}
+
+
+def for_ourselves() -> dict[str, Any]:
+    """Settings of a server that is only for this command: a free port, and a key that nobody else has."""
+    return {"host": "127.0.0.1", "port": 0, "api_key": secrets.token_urlsafe(32)}
 
 
 def run_workflow(
@@ -44,7 +49,7 @@ def run_workflow(
     if url is not None:
         asyncio.run(_run_there(graph, assignments, url, api_key, output or Path()))
         return
-    settings = make_settings({**options, **OWN_ADDRESS})
+    settings = make_settings({**options, **for_ourselves()})
     configure_logs(
         settings.log_level, folder=settings.data_folder / "logs", console_level="warning", quiet="inglenook.device"
     )
@@ -81,7 +86,7 @@ async def _run_here(
 async def own_server(settings: Settings) -> AsyncIterator[AsyncClient]:
     """A server for the time of the block, and a client of it; the traffic goes over a socket like anybody's.
 
-    Raises SettingsError when it cannot start.
+    settings: with those of `for_ourselves`. Raises SettingsError when it cannot start.
     """
     if not has_engine():
         raise SettingsError("PyTorch is not installed: pip install 'inglenook[engine]', or name a server with --url")
@@ -93,7 +98,7 @@ async def own_server(settings: Settings) -> AsyncIterator[AsyncClient]:
             url = await stack.enter_async_context(running_server(settings))
         except DataFolderLocked as error:
             raise SettingsError(f"{error}; or have that server run it with --url") from error
-        yield await stack.enter_async_context(AsyncClient(url))
+        yield await stack.enter_async_context(AsyncClient(url, api_key=settings.api_key[0].get_secret_value()))
 
 
 async def _changed(client: AsyncClient, graph: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:

@@ -85,6 +85,14 @@ class Catalogs:
             logger.info("node %s: class %s was replaced by %s", change.node_id, change.old_class, change.new_class)
         return replaced
 
+    def old_widgets(self) -> dict[str, list[str]]:
+        """Names of the widgets of classes that node packs replace, in the order of their saved values."""
+        return {
+            name: next((one.old_widget_ids for one in candidates if one.old_widget_ids), [])
+            for name, candidates in self._replacements.items()
+            if name not in self._documents
+        }
+
     def update(self, documents: Mapping[str, Any], replacements: Sequence[NodeReplacement] = ()) -> None:
         """Take what a worker says that it knows as the catalog, and keep it for the next start."""
         self._is_complete = True

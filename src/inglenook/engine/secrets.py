@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-SECRET_KEYS = ("auth_token_comfy_org", "api_key_comfy_org", "api_key")
+SERVER_KEY = "api_key"
+"""Key of the extra data that is for the server alone: who submits. No worker, no pack and no job gets it."""
+SECRET_KEYS = ("auth_token_comfy_org", "api_key_comfy_org", SERVER_KEY)
 """Keys of a job's extra data."""
 _SHORTEST = 8
 """Anything shorter is no key, and occurs in texts by chance."""
@@ -16,6 +18,15 @@ def secret_values(extra_data: Mapping[str, Any]) -> tuple[str, ...]:
     """The secrets of a job, longest first."""
     values = {extra_data.get(key) for key in SECRET_KEYS if isinstance(extra_data.get(key), str)}
     return tuple(sorted((value for value in values if value and len(value) >= _SHORTEST), key=len, reverse=True))
+
+
+def split_secrets(body: Any) -> tuple[Any, dict[str, Any]]:
+    """What a `POST /prompt` carries without its secrets, and those that are for nodes."""
+    extra_data = body.get("extra_data") if isinstance(body, dict) else None
+    if not isinstance(extra_data, dict) or extra_data.keys().isdisjoint(SECRET_KEYS):
+        return body, {}
+    secrets = {key: extra_data[key] for key in SECRET_KEYS if key in extra_data and key != SERVER_KEY}
+    return {**body, "extra_data": {key: extra_data[key] for key in extra_data if key not in SECRET_KEYS}}, secrets
 
 
 def redact(text: str, secrets: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,6 +47,14 @@ def read_metadata(path: Path) -> dict[str, str]:
         return _from_exif(image.getexif())
 
 
+def metadata_of(data: bytes) -> dict[str, str]:
+    """The same of the bytes of a file."""
+    if png.is_png(data):
+        return png.text_in(io.BytesIO(data), "the file")
+    with images.opened(data) as image:
+        return _from_exif(image.getexif())
+
+
 def _from_exif(tags: Mapping[int, Any]) -> dict[str, str]:
     found: dict[str, str] = {}
     for value in tags.values():
@@ -57,8 +66,8 @@ def _from_exif(tags: Mapping[int, Any]) -> dict[str, str]:
 
 
 def parse_workflow(text: str) -> Any:
-    """The JSON in a text; MediaError when it is none."""
+    """The JSON in a text, None for its not-a-numbers, which ComfyUI writes; MediaError when it is none."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=lambda _: None)
     except (ValueError, RecursionError):
         raise MediaError("the embedded workflow is not valid JSON") from None

@@ -74,9 +74,11 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return b"".join((struct.pack(">I", len(data)), kind, data, struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))))
 
 
-def is_png(path: Path) -> bool:
-    """Whether the file begins as a PNG file does."""
-    with path.open("rb") as file:
+def is_png(source: Path | bytes) -> bool:
+    """Whether a file, by its path or its bytes, begins as a PNG file does."""
+    if isinstance(source, bytes):
+        return source.startswith(_SIGNATURE)
+    with source.open("rb") as file:
         return file.read(len(_SIGNATURE)) == _SIGNATURE
 
 
@@ -86,14 +88,21 @@ def read_text(path: Path) -> dict[str, str]:
     Raises MediaError when the file is no PNG.
     """
     with path.open("rb") as file:
-        if file.read(len(_SIGNATURE)) != _SIGNATURE:
-            raise MediaError(f"{path.name} is not a PNG file")
-        found: dict[str, str] = {}
-        for kind, data in _text_data(file):
-            entry = _decode_text(kind, data)
-            if entry is not None:
-                found.setdefault(*entry)
-        return found
+        return text_in(file, path.name)
+
+
+def text_in(file: BinaryIO, name: str) -> dict[str, str]:
+    """The same of an open file."""
+    if file.read(len(_SIGNATURE)) != _SIGNATURE:
+        raise MediaError(f"{name} is not a PNG file")
+    found: dict[str, str] = {}
+    room = _MAX_TEXT_BYTES
+    for kind, data in _text_data(file):
+        entry = _decode_text(kind, data, room)
+        if entry is not None:
+            room -= len(entry[1])
+            found.setdefault(*entry)
+    return found
 
 
 def _text_data(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
@@ -110,7 +119,8 @@ def _text_data(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
             file.seek(length + 4, 1)
 
 
-def _decode_text(kind: bytes, data: bytes) -> tuple[str, str] | None:
+def _decode_text(kind: bytes, data: bytes, room: int) -> tuple[str, str] | None:
+    """Keyword and text of a chunk; None when it is damaged or unfolds to more than `room` bytes."""
     keyword, separator, rest = data.partition(b"\0")
     if not separator:
         return None
@@ -119,18 +129,18 @@ def _decode_text(kind: bytes, data: bytes) -> tuple[str, str] | None:
         if kind == b"tEXt":
             return name, rest.decode("latin-1")
         if kind == b"zTXt":
-            return name, _inflate(rest[1:]).decode("latin-1")
+            return name, _inflate(rest[1:], room).decode("latin-1")
         compressed = rest[:1] == b"\1"
         _language, _, rest = rest[2:].partition(b"\0")
         _translated, _, rest = rest.partition(b"\0")
-        return name, (_inflate(rest) if compressed else rest).decode("utf-8", "replace")
+        return name, (_inflate(rest, room) if compressed else rest).decode("utf-8", "replace")
     except zlib.error:
         return None
 
 
-def _inflate(data: bytes) -> bytes:
+def _inflate(data: bytes, room: int) -> bytes:
     inflater = zlib.decompressobj()
-    text = inflater.decompress(data, _MAX_TEXT_BYTES)
-    if inflater.unconsumed_tail:
+    text = inflater.decompress(data, max(room, 1))
+    if inflater.unconsumed_tail or len(text) > room:
         raise zlib.error("too long a text")
     return text

@@ -23,6 +23,7 @@ import psutil
 
 from inglenook.engine.events import Failed, Interrupted, Succeeded
 from inglenook.engine.replacement import NodeReplacement
+from inglenook.engine.secrets import redact, secret_values
 from inglenook.packs.report import PackReport
 from inglenook.packs.route_names import discard_socket
 from inglenook.settings import NOT_FOR_WORKERS
@@ -160,6 +161,8 @@ class DeviceWorker:
         self._channel: _Channel | None = None
         self._process: ProcessGroup | None = None
         self._request: Request | None = None
+        self._secrets: tuple[str, ...] = ()
+        """Of the job that runs or ran last: what nodes print of them is not logged."""
         self._interrupted = False
         self._killed: _Kill | None = None
         """The order to end the present process. Once it is given, the process takes no other job."""
@@ -268,9 +271,9 @@ class DeviceWorker:
         lines = LogLines()
         while chunk := await reader.read(65536):
             for level, text in lines.feed(chunk):
-                log.log(level, "%s", text)
+                log.log(level, "%s", redact(text, self._secrets))
         for level, text in lines.end():
-            log.log(level, "%s", text)
+            log.log(level, "%s", redact(text, self._secrets))
 
     async def _watch_memory(self, limit: int) -> None:
         while True:
@@ -420,6 +423,7 @@ class DeviceWorker:
         assert self.state is WorkerState.READY
         self.state = WorkerState.BUSY
         self._request = request
+        self._secrets = secret_values(request.extra_data)
         self._channel.send(
             Execute(
                 request.job_id,

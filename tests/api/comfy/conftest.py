@@ -9,7 +9,8 @@ import pytest
 from fastapi import FastAPI
 
 from inglenook.api import errors
-from inglenook.api.comfy import files, model_previews, models
+from inglenook.api.comfy import file_metadata, files, model_previews, models
+from inglenook.api.media_reader import MediaReader
 from inglenook.media.folders import Folders
 from inglenook.settings import Settings
 
@@ -27,11 +28,18 @@ def folders(settings: Settings) -> Folders:
 
 
 @pytest.fixture
-async def client(settings: Settings, folders: Folders) -> AsyncIterator[httpx.AsyncClient]:
+async def media_reader() -> AsyncIterator[MediaReader]:
+    reader = MediaReader()
+    yield reader
+    await reader.close()
+
+
+@pytest.fixture
+async def client(settings: Settings, folders: Folders, media_reader: MediaReader) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     errors.install(app)
-    app.state.services = SimpleNamespace(settings=settings, folders=folders)
-    for router in (files.router, models.router, model_previews.router):
+    app.state.services = SimpleNamespace(settings=settings, folders=folders, media_reader=media_reader)
+    for router in (files.router, file_metadata.router, models.router, model_previews.router):
         app.include_router(router)
         app.include_router(router, prefix="/api")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:

@@ -3,6 +3,8 @@
 import asyncio
 import io
 import json
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from starlette.datastructures import Headers
 
+from inglenook.api.boundary import IS_HEAD
 from inglenook.api.comfy import file_response
 from inglenook.media import png
 from inglenook.media.folders import Folders
@@ -484,63 +487,93 @@ class TestView:
             for params in ({"preview": "webp"}, {"channel": "rgb"}, {"channel": "a"}):
                 clear_error(await client.get("/view", params={"filename": name, **params}), 400)
 
-
-class TestViewMetadata:
-    @pytest.fixture(autouse=True)
-    def _files(self, folders: Folders) -> None:
-        text = {"prompt": '{"1": {"class_type": "A"}}', "workflow": '{"nodes": []}'}
-        (folders.output / "sub").mkdir()
-        data = png.encode(np.zeros((2, 2, 3), np.uint8), text=text)
-        (folders.output / "a.png").write_bytes(data)
-        (folders.output / "sub" / "b.png").write_bytes(data)
-        (folders.output / "plain.png").write_bytes(picture())
-        (folders.output / "broken.png").write_bytes(png.encode(np.zeros((2, 2, 3), np.uint8), text={"prompt": "{"}))
-        loras = folders.models["loras"].paths[0]
-        header = json.dumps({"__metadata__": {"ss_base": "x"}, "w": {}}).encode()
-        for name, content in (
-            ("a.safetensors", len(header).to_bytes(8, "little") + header),
-            ("none.safetensors", (2).to_bytes(8, "little") + b"{}"),
-            ("list.safetensors", (2).to_bytes(8, "little") + b"[]"),
-            ("damaged.safetensors", (9).to_bytes(8, "little") + b"garbage!!"),
-            ("short.safetensors", b"\x05"),
-            ("huge.safetensors", b"\xff" * 20),
-            ("a.ckpt", b"x"),
+    async def test_conditions_that_ask_for_another_state(self, client: Client) -> None:
+        first = await client.get("/view?filename=data.bin")
+        for headers in ({"If-Match": '"x"'}, {"If-Unmodified-Since": "Thu, 01 Jan 1970 00:00:10 GMT"}):
+            clear_error(await client.get("/view?filename=data.bin", headers=headers), 412)
+        for headers in (
+            {"If-Match": first.headers["etag"]},
+            {"If-Match": "*"},
+            {"If-Unmodified-Since": first.headers["last-modified"]},
+            {"If-Unmodified-Since": "garbage"},
         ):
-            (loras / name).write_bytes(content)
+            assert (await client.get("/view?filename=data.bin", headers=headers)).status_code == 200
 
-    @pytest.mark.parametrize("path", ["output/a.png", "outputs/a.png", "output/sub/b.png", "output?filename=a.png"])
-    async def test_the_workflow_inside_a_picture(self, client: Client, path: str) -> None:
-        response = await client.get(f"/view_metadata/{path}")
-        assert response.json() == {"prompt": {"1": {"class_type": "A"}}, "workflow": '{"nodes": []}'}
+    async def test_the_header_of_a_large_file_reads_none_of_it(self, folders: Folders) -> None:
+        with (folders.output / "large.bin").open("wb") as file:
+            file.truncate(40 << 30)
+        answer = file_response.answer_with_file(folders.output / "large.bin", Headers())
+        sent: list[dict[str, Any]] = []
 
-    @pytest.mark.parametrize(
-        "path",
-        [
-            "output/nope.png",
-            "output/plain.png",
-            "output/sub",
-            "output/broken.png",
-            "output/..%2fsecret.png",
-            "output/%2e%2e/%2e%2e/etc/passwd",
-            "output/%2Fetc%2Fpasswd",
-            "output/a%00.png",
-            "secrets/a.png",
-            "output",
-            "loras",
-            "loras?filename=",
-            "loras?filename=nope.safetensors",
-            "loras?filename=a.ckpt",
-            "loras?filename=../../output/a.safetensors",
-            "loras?filename=none.safetensors",
-            "loras?filename=list.safetensors",
-            "loras?filename=damaged.safetensors",
-            "loras?filename=short.safetensors",
-            "loras?filename=huge.safetensors",
-            "nothing?filename=a.safetensors",
-        ],
-    )
-    async def test_clear_errors(self, client: Client, path: str) -> None:
-        clear_error(await client.get(f"/api/view_metadata/{path}"), 400, 404)
+        async def receive() -> dict[str, Any]:
+            await asyncio.Event().wait()
+            raise AssertionError
 
-    async def test_safetensors_metadata(self, client: Client) -> None:
-        assert (await client.get("/view_metadata/loras?filename=a.safetensors")).json() == {"ss_base": "x"}
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await answer.response()({"type": "http", IS_HEAD: True}, receive, send)
+        assert dict(sent[0]["headers"])[b"content-length"] == str(40 << 30).encode()
+        assert [message.get("body", b"") for message in sent[1:]] == [b""]
+
+    @pytest.mark.parametrize("asked", ["bytes=" + ",".join(f"{n}-{n}" for n in range(5000)), "bytes=0-" + "9" * 5000])
+    async def test_ranges_that_ask_for_too_much(self, client: Client, asked: str) -> None:
+        response = await client.get("/view?filename=data.bin", headers={"Range": asked})
+        assert response.status_code in (200, 416)
+        assert response.status_code == 416 or len(response.content) == 100
+
+
+class TestBombs:
+    """Small files that want a lot of memory or time are refused, or only as much of them is read as is needed."""
+
+    async def answers(self, client: Client, folders: Folders, data: bytes, status: int) -> None:
+        (folders.output / "bomb").write_bytes(data)
+        for query in ("preview=webp", "preview=jpeg;50", "channel=rgb", "channel=a"):
+            response = await client.get(f"/view?filename=bomb&{query}")
+            if status == 200:
+                assert decoded(response).size == (16, 16)
+            else:
+                clear_error(response, status)
+        (folders.output / "base.png").write_bytes(picture())
+        masked = await upload(client, "m.png", data, "/upload/mask", original_ref='{"filename": "base.png"}')
+        assert masked.status_code == status
+
+    @pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "TGA"])
+    async def test_too_many_pixels(self, client: Client, folders: Folders, image_format: str) -> None:
+        await self.answers(client, folders, picture(size=(1001, 1000), image_format=image_format), 400)
+
+    async def test_a_png_that_says_it_is_huge(self, client: Client, folders: Folders) -> None:
+        data = bytearray(picture())
+        data[16:24] = b"\x7f\xff\xff\xff" * 2
+        data[29:33] = zlib.crc32(bytes(data[12:29])).to_bytes(4, "big")
+        await self.answers(client, folders, bytes(data), 400)
+
+    async def test_a_gif_of_100000_frames_shows_its_first(self, client: Client, folders: Folders) -> None:
+        one = picture(size=(16, 16), image_format="GIF")
+        start = one.index(b"\x2c")  # the image descriptor
+        await self.answers(client, folders, one[:start] + one[start:-1] * 100_000 + b";", 200)
+
+    async def test_compressed_text_in_a_png(self, client: Client, folders: Folders) -> None:
+        text = zlib.compress(bytes(40 << 20), 9)
+        plain = picture(size=(16, 16))
+        chunks = b""
+        for number in range(5):
+            body = b"zTXtk%d\0\0" % number + text
+            chunks += (len(body) - 4).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+        await self.answers(client, folders, plain[:33] + chunks + plain[33:], 400)
+
+    @pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
+    async def test_files_that_are_cut_off(self, client: Client, folders: Folders, image_format: str) -> None:
+        whole = picture(size=(300, 300), image_format=image_format)
+        for length in (0, 3, 12, 60, len(whole) // 2):
+            (folders.output / "cut").write_bytes(whole[:length])
+            response = await client.get("/view?filename=cut&preview=webp")
+            assert response.status_code in (200, 400), response.text
+
+    async def test_archives_stay_closed(self, client: Client, folders: Folders) -> None:
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("zeros", bytes(50 << 20))
+        await upload(client, "a.zip", buffer.getvalue(), subfolder="", type="output")
+        assert (await client.get("/view?filename=a.zip")).content == buffer.getvalue()
+        clear_error(await client.get("/view?filename=a.zip&preview=webp"), 400)

@@ -125,3 +125,34 @@ def test_bad_pages_are_refused(live, query):
 def test_free_refuses_what_is_no_object(live):
     for body in (b"{", b"[]", b"7", b'"x"', b"[" * 200 + b"]" * 200):
         assert live.post("/free", body).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/clear", "/api/clear"])
+def test_clear_removes_what_waits_and_says_how_much(live, busy, path):
+    for color in range(3):
+        live.submit(picture_graph(color))
+    for cleared in (3, 0):
+        reply = live.post(path, b"" if cleared else b"{not json")
+        assert (reply.status_code, reply.json()) == (200, {"cleared": cleared})
+    assert [item[1] for item in live.get("/queue").json()["queue_running"]] == [busy]
+
+
+def test_free_leaves_the_queue_alone_unless_it_is_told_otherwise(live, busy):
+    pending = live.submit(picture_graph(1))
+    assert live.post("/free", {"interrupt": False, "clear_queue": False}).status_code == 200
+    queue = live.get("/queue").json()
+    assert ([item[1] for item in queue["queue_running"]], [item[1] for item in queue["queue_pending"]]) == (
+        [busy],
+        [pending],
+    )
+    assert live.post("/free", {"interrupt": True, "clear_queue": True}).content == b""
+    assert live.wait(busy)["status"]["messages"][-1][0] == "execution_interrupted"
+    assert live.get(f"/prompt/{pending}").json()["status"] == "cancelled"
+
+
+def test_a_long_queue_is_listed_whole(live, busy):
+    ids = [live.submit(picture_graph(color)) for color in range(250)]
+    queue = live.get("/queue").json()
+    assert [item[1] for item in queue["queue_pending"]] == ids
+    assert [item[2]["1"]["inputs"]["color"] for item in queue["queue_pending"]] == list(range(250))
+    assert live.post("/clear").json() == {"cleared": 250}

@@ -12,8 +12,9 @@ import logging
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import orjson
 
@@ -53,7 +54,7 @@ class KeyRing:
         self._used = read_uses(folder)
         self._used_was_noted = True
         self._stamp: Stamp = self.file.stamp()
-        self._bad_stamp: Stamp = None
+        """The state of the file that was looked at last, whether or not it could be read."""
         self._all: tuple[Key, ...] = ()
         self._by_digest: dict[bytes, LiveKey] = {}
         self._by_id: dict[str, LiveKey] = {}
@@ -96,16 +97,13 @@ class KeyRing:
     def reload(self) -> None:
         """Take in the key file if it has changed; one that cannot be read changes nothing."""
         stamp = self.file.stamp()
-        if stamp in (self._stamp, self._bad_stamp):
+        if stamp == self._stamp:
             return
+        self._stamp = stamp
         try:
-            keys = self.file.read()
+            self._take(self.file.read())
         except KeyFileError as error:
             logger.error("the keys stay as they were: %s", error)
-            self._bad_stamp = stamp
-            return
-        self._stamp, self._bad_stamp = stamp, None
-        self._take(keys)
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[KeyRing]:
@@ -169,3 +167,16 @@ def read_uses(folder: Path) -> dict[str, int]:
     if not isinstance(content, dict):
         return {}
     return {key: at for key, at in content.items() if isinstance(at, int)}
+
+
+def described(key: Key, last_used: int | None) -> dict[str, Any]:
+    """What may be told of a key."""
+    return {
+        "id": key.id,
+        "name": key.name,
+        "scope": key.scope.label,
+        "user": key.user,
+        "created": None if key.created is None else key.created.isoformat(),
+        "last_used": None if last_used is None else datetime.fromtimestamp(last_used, UTC).isoformat(),
+        "revoked": None if key.revoked is None else key.revoked.isoformat(),
+    }

@@ -12,7 +12,7 @@ import math
 from urllib.parse import parse_qs, quote
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope
 
@@ -69,8 +69,7 @@ class Login:
         return pages.login_page(language, safe_next(request.query_params.get("next", "")))
 
     async def _log_in(self, request: Request) -> Response:
-        fields = parse_qs(await _form(request), max_num_fields=10, encoding="utf-8", errors="replace")
-        key, then = (fields.get(name, [""])[0] for name in ("key", "next"))
+        key, then = await _fields(request)
         then, language = safe_next(then), request.headers.get("accept-language", "")
         address = request.client.host if request.client else None
         live = self._ring.find(key.strip().encode("utf-8", "replace"))
@@ -108,7 +107,8 @@ def _is_secure(scope: Scope) -> bool:
     return headers.get("x-forwarded-proto", "").startswith("https") or headers.get("origin", "").startswith("https:")
 
 
-async def _form(request: Request) -> str:
+async def _fields(request: Request) -> tuple[str, str]:
+    """`key` and `next` of a form; empty where it has none. Raises ApiError 400, 408, 413."""
     body = bytearray()
     try:
         async with asyncio.timeout(_PATIENCE_S):
@@ -116,9 +116,14 @@ async def _form(request: Request) -> str:
                 body += piece
                 if len(body) > _FORM_BYTES:
                     raise ApiError(413, "too_large", "This is no form of /login", headers={"Connection": "close"})
+        fields = parse_qs(body.decode("latin-1"), max_num_fields=10, encoding="utf-8", errors="replace")
     except TimeoutError:
         raise ApiError(408, "too_slow", "The form did not come in time", headers={"Connection": "close"}) from None
-    return body.decode("latin-1")
+    except ClientDisconnect:
+        raise ApiError(400, "incomplete_body", "The client went away") from None
+    except ValueError:
+        raise ApiError(400, "invalid_form", "This is no form of /login") from None
+    return fields.get("key", [""])[0], fields.get("next", [""])[0]
 
 
 def _not_allowed(methods: str, path: str) -> ApiError:

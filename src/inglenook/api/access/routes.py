@@ -6,40 +6,26 @@ The first key is made on the server itself: where none is needed yet, whoever is
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
-from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from inglenook.api.access.keyfile import KeyFileError
-from inglenook.api.access.keyring import KeyRing
-from inglenook.api.access.keys import Key
+from inglenook.api.access.keyring import KeyRing, described
 from inglenook.api.access.scopes import Scope
 from inglenook.api.bodies import object_body
 from inglenook.api.deps import services
 from inglenook.api.errors import ApiError, JSONResponse
+from inglenook.api.identity import IS_BOUND
 
 router = APIRouter(tags=["inglenook"])
-
-
-def described(key: Key, last_used: int | None) -> dict[str, Any]:
-    """What may be told of a key."""
-    return {
-        "id": key.id,
-        "name": key.name,
-        "scope": key.scope.label,
-        "user": key.user,
-        "created": None if key.created is None else key.created.isoformat(),
-        "last_used": None if last_used is None else datetime.fromtimestamp(last_used, UTC).isoformat(),
-        "revoked": None if key.revoked is None else key.revoked.isoformat(),
-    }
 
 
 @router.get("/keys", summary="API keys")
 async def get_keys(request: Request) -> Response:
     """Return `{"keys": [{"id", "name", "scope", "user", "created", "last_used", "revoked"}]}`."""
+    _forbid_bound(request)
     ring = services(request).keys
     return JSONResponse({"keys": [described(key, ring.last_used(key.id)) for key in ring.keys]})
 
@@ -76,7 +62,14 @@ async def delete_key(request: Request, key_id: str) -> Response:
     return Response(status_code=204)
 
 
+def _forbid_bound(request: Request) -> None:
+    """One user's key could otherwise make itself one for all users."""
+    if request.scope.get(IS_BOUND):
+        raise ApiError(403, "forbidden", "The key of a user may not see or change keys")
+
+
 def _ring_in_use(request: Request) -> KeyRing:
+    _forbid_bound(request)
     ring = services(request).keys
     if not ring.is_needed:
         text = "The first key is made on the server: inglenook keys add NAME"

@@ -22,6 +22,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from inglenook.api.boundary import IS_HEAD
 from inglenook.api.errors import ApiError
 from inglenook.media.kinds import content_type
 
@@ -78,7 +79,7 @@ class FileAnswer:
 
 
 def answer_with_file(path: Path, asked: Headers, type_headers: Mapping[str, str] | None = None) -> FileAnswer:
-    """Answer with the file, a part of it (206), or 304; blocks on the disk. Raises ApiError 404, 416.
+    """Answer with the file, a part of it (206), or 304; blocks on the disk. Raises ApiError 404, 412, 416.
 
     asked: the headers of the request. type_headers: what is said of its type, for a file that is to be trusted; without
     them it is sent as one that somebody has uploaded.
@@ -106,6 +107,8 @@ def _answer(file: io.FileIO, type_headers: Mapping[str, str], asked: Headers) ->
         "ETag": state.etag,
         "Last-Modified": formatdate(state.modified_s, usegmt=True),
     }
+    if _is_another(asked, state):
+        raise ApiError(412, "precondition_failed", "The file is not the one that If-Match or If-Unmodified-Since means")
     if _is_unchanged(asked, state):
         return FileAnswer(304, headers)
     start, end = _range(asked, state)
@@ -136,6 +139,9 @@ class _Streamed(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gone = asyncio.create_task(_disconnected(receive))
         try:
+            if scope.get(IS_HEAD):
+                await Response(b"", self.status_code, self.headers)(scope, receive, send)
+                return
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             piece: bytes | bytearray = self._first
             position = self._start
@@ -173,6 +179,15 @@ async def _read(descriptor: int, size: int, position: int) -> bytes | bytearray:
 
 
 _READ_NOW: int = getattr(os, "RWF_NOWAIT", 0)
+
+
+def _is_another(headers: Headers, state: _State) -> bool:
+    """Whether the client asks only for a state that this is not."""
+    known = headers.get("if-match")
+    if known is not None:
+        return not any(tag.strip() in (state.etag, "*") for tag in known.split(","))
+    since = _date(headers.get("if-unmodified-since"))
+    return since is not None and state.modified_s > since
 
 
 def _is_unchanged(headers: Headers, state: _State) -> bool:

@@ -17,6 +17,7 @@ from inglenook.api.comfy.job_entries import STATUS, listed_entry, whole_entry, w
 from inglenook.api.deps import CurrentServices, Services, owner, services
 from inglenook.api.errors import ApiError, JSONResponse, error_response
 from inglenook.api.parts import ENTRIES_AT_ONCE, ListingResponse
+from inglenook.api.submission import repairs_of
 from inglenook.jobs import FinishedJob, Job, JobFilter, JobId, Page, State
 
 router = APIRouter(tags=["comfy"])
@@ -120,7 +121,10 @@ async def get_job(request: Request) -> Response:
 
 @router.get("/prompt/{prompt_id:path}", summary="State of one job")
 async def get_prompt_state(request: Request) -> Response:
-    """Return `status` (pending, running, success, error, cancelled, timeout), times, outputs and error of a job."""
+    """Return `status` (pending, running, success, error, cancelled, timeout), times, outputs and error of a job.
+
+    `repairs` tells what was changed in its workflow when it was submitted, if anything.
+    """
     prompt_id = request.path_params["prompt_id"]
     found = await _find(services(request), prompt_id, owner(request))
     if found is None:
@@ -137,7 +141,8 @@ async def get_prompt_state(request: Request) -> Response:
         "outputs": {} if finished is None else shown_outputs(finished.result),
         "error": None if finished is None else finished.result.error,
     }
-    return JSONResponse(entry)
+    repairs = repairs_of(job)
+    return JSONResponse({**entry, "repairs": repairs} if repairs else entry)
 
 
 def _is_removed(job: Job, finished: FinishedJob | None) -> bool:

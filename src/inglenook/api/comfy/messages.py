@@ -35,6 +35,7 @@ from inglenook.engine.events import (
     Text,
 )
 from inglenook.jobs import Job, JobResult
+from inglenook.media.kinds import content_type
 
 logger = logging.getLogger(__name__)
 
@@ -144,14 +145,23 @@ def final_messages(job: Job, result: JobResult) -> list[Outgoing]:
 
 
 def with_videos(output: dict[str, Any]) -> dict[str, Any]:
-    """Return a node's ui data with its moving pictures also under `videos`, where some clients look."""
+    """Return a node's ui data with the videos among its `images` and `gifs` also under `videos`, where some clients
+    look; every way on which outputs leave the server goes through here."""
     if "videos" in output:
         return output
-    if output.get("gifs"):
-        return {**output, "videos": output["gifs"]}
-    if output.get("images") and any(output.get("animated", ())):
-        return {**output, "videos": output["images"]}
-    return output
+    lists = [items for key in ("images", "gifs") if isinstance(items := output.get(key), list | tuple)]
+    videos = [item for items in lists for item in items if _is_video(item)]
+    return {**output, "videos": videos} if videos else output
+
+
+def _is_video(item: object) -> bool:
+    """Whether a file is a video, by its format or else by its name."""
+    if not isinstance(item, dict):
+        return False
+    kind, name = item.get("format"), item.get("filename")
+    if isinstance(kind, str) and "/" in kind:
+        return kind.startswith("video/")
+    return isinstance(name, str) and content_type(name).startswith("video/")
 
 
 class RunMessages:

@@ -6,21 +6,24 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from inglenook.api.bodies import json_body
 from inglenook.api.deps import owner, services
 from inglenook.api.errors import ApiError, JSONResponse, as_response
 from inglenook.api.submission import PromptRefused, submit_body
+from inglenook.api.workflow_files import workflow_body
 from inglenook.errors import InglenookError
 
 router = APIRouter(tags=["comfy"])
 
 
-@router.post("/prompt", summary="Submit a workflow in API format")
+@router.post("/prompt", summary="Submit a workflow")
 async def post_prompt(request: Request) -> Response:
-    """Accept a graph; 200 with `prompt_id`, `number` and `node_errors` once it is committed."""
+    """Accept a workflow of any format; 200 with `prompt_id`, `number` and `node_errors` once it is committed.
+
+    What was changed so that it runs stands under `repairs`.
+    """
     try:
         server = services(request)
-        body = await json_body(request, server.settings.max_json_depth)
+        body = await workflow_body(request, server.settings.max_json_depth)
         reply = await submit_body(
             server,
             body,

@@ -1,0 +1,1 @@
+"""Routes that ComfyUI does not have."""
