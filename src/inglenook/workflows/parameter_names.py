@@ -60,7 +60,7 @@ def name_all(parameters: Sequence[Unnamed]) -> list[str]:
     order = sorted(range(len(parameters)), key=lambda index: (parameters[index].rank, index))
     for index in order:
         if parameters[index].given:
-            name = _given(parameters[index].given)
+            name = parameters[index].given
             take(index, (name, _joined(name, slug(parameters[index].node.id))))
     for role in GROUPS:
         members = [index for index in order if parameters[index].role == role and index not in names]
@@ -80,13 +80,6 @@ def name_all(parameters: Sequence[Unnamed]) -> list[str]:
             others = (*levels[index], _with_class(parameters[index]))
             take(index, (*plain, *(name for name in others if counts[name] == 1)))
     return [names[index] for index in range(len(parameters))]
-
-
-def _given(text: str) -> str:
-    """The name that an author gave: as it is when it is one word, else in words joined by `_`."""
-    if re.fullmatch(r"[\w\-]+", text):
-        return text
-    return slug(text) if text.isascii() else re.sub(r"[^\w\-]+", "_", text).strip("_")
 
 
 def _differ(levels: Sequence[Sequence[str]], role: str) -> bool:
