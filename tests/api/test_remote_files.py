@@ -22,14 +22,24 @@ async def web(answers):
             seen.append(head)
             answer = answers[head.split()[1]]
             if answer is None:
-                await asyncio.sleep(60)
-            writer.write(answer)
-            await writer.drain()
+                await reader.read()  # until the client has gone
+            else:
+                writer.write(answer)
+                await writer.drain()
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    running = []
+
+    async def watched(reader, writer):
+        running.append(asyncio.current_task())
+        await serve(reader, writer)
+
+    server = await asyncio.start_server(watched, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1], seen
+        await asyncio.gather(*running)
 
 
 def ok(body, *headers):

@@ -10,11 +10,19 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from inglenook.api.deps import services
+from inglenook.api.deps import Services, services
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.workflow_files import parse_document, workflow_body
-from inglenook.engine.graph import GraphError
-from inglenook.workflows import WorkflowFormatError, is_bare_graph, is_ui_format, needed_classes, normalize, unwrap
+from inglenook.engine.graph import GraphError, TooManyNodes
+from inglenook.workflows import (
+    Normalized,
+    WorkflowFormatError,
+    is_bare_graph,
+    is_ui_format,
+    needed_classes,
+    normalize,
+    unwrap,
+)
 from inglenook.workflows.parameters import recognise, schema
 
 router = APIRouter(tags=["workflows"])
@@ -103,20 +111,8 @@ async def post_workflow_parameters(request: Request) -> Response:
     body = await workflow_body(request, depth)
     if isinstance(body, dict) and "workflow" in body and not (is_bare_graph(body) or is_ui_format(body)):
         body = body["workflow"]
-    try:
-        document = await asyncio.to_thread(unwrap, body, lambda data: parse_document(data, depth))
-        await server.catalogs.wait_for(await asyncio.to_thread(needed_classes, document), _CATALOG_WAIT_S)
-        catalog, limit = server.catalogs.current, server.settings.max_nodes
-        old_widgets = server.catalogs.old_widgets()
-        normalized = await asyncio.to_thread(normalize, document, catalog, max_nodes=limit, old_widgets=old_widgets)
-    except WorkflowFormatError as error:
-        raise ApiError(400, "invalid_workflow", "This is no workflow that can be read", str(error)) from error
-    except GraphError as error:
-        raise ApiError(400, error.type, error.message, error.details) from error
-    if len(normalized.graph) > limit:
-        raise ApiError(
-            400, "too_many_nodes", f"The workflow has {len(normalized.graph)} nodes, at most {limit} are read"
-        )
+    normalized = await _normalized(server, body)
+    catalog = server.catalogs.current
     parameters = await asyncio.to_thread(recognise, normalized.graph, catalog)
     return JSONResponse(
         {
@@ -126,3 +122,19 @@ async def post_workflow_parameters(request: Request) -> Response:
             "missing": [one.to_json() for one in normalized.missing],
         }
     )
+
+
+async def _normalized(server: Services, body: Any) -> Normalized:
+    """The graph of a workflow. Raises ApiError 400."""
+    depth, limit = server.settings.max_json_depth, server.settings.max_nodes
+    try:
+        document = await asyncio.to_thread(unwrap, body, lambda data: parse_document(data, depth))
+        if isinstance(document, dict) and len(document) > limit:
+            raise TooManyNodes(len(document), limit)
+        await server.catalogs.wait_for(await asyncio.to_thread(needed_classes, document), _CATALOG_WAIT_S)
+        catalog, old_widgets = server.catalogs.current, server.catalogs.old_widgets()
+        return await asyncio.to_thread(normalize, document, catalog, max_nodes=limit, old_widgets=old_widgets)
+    except WorkflowFormatError as error:
+        raise ApiError(400, "invalid_workflow", "This is no workflow that can be read", str(error)) from error
+    except GraphError as error:
+        raise ApiError(400, error.type, error.message, error.details) from error
