@@ -7,11 +7,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from inglenook.workflows.parameter import ADVANCED, GROUPS
 from inglenook.workflows.parameter_nodes import GraphNode
 
 _LONGEST = 48
+_LONGEST_READ = 200
 _PLAIN_INPUTS = frozenset({"value", "text", "string", "image", "video", "audio", "file", "images", "input", "mask"})
 """Names of inputs that say nothing about them."""
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -33,6 +35,11 @@ class Unnamed:
 
 def slug(text: str) -> str:
     """Words of a text in ASCII, lower case, joined by `_`; empty when it has none."""
+    return _slug(text[:_LONGEST_READ])
+
+
+@lru_cache(maxsize=4096)
+def _slug(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     for word in ("KSampler", "LoRA"):
         plain = plain.replace(word, word.capitalize())
