@@ -94,14 +94,14 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(base: Path) -> Iterator[Server]:
+def running(base: Path, program: str = _PROGRAM) -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     settings = json.dumps({"base_directory": str(base), "port": port, "cpu": True})
     started = time.perf_counter()
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
-    process = subprocess.Popen([sys.executable, "-c", _PROGRAM, settings], env=environment)
+    process = subprocess.Popen([sys.executable, "-c", program, settings], env=environment)
     try:
         yield Server(process, port, started)
     finally:

@@ -55,6 +55,7 @@ NOTES = {
     "POST /users": "Works in single-user mode too.",
     "GET /userdata": "Without `dir`: all files of the user. `POST /userdata` stores a form or JSON.",
     "GET /userdata/{file}": "Always a download that no page can run, but for `user.css`.",
+    "GET /": "JSON; with `--front-end editor` the editor, which is always at `/editor/`.",
     "GET /workflow_templates": "The server's own library stands among the packs as `inglenook`; `POST`, `PUT` and"
     " `DELETE` change it.",
 }
@@ -97,8 +98,8 @@ def render() -> str:
     return "\n".join(parts)
 
 
-SERVED_APART = {("GET", "/ws"), ("GET", "/"), ("GET", "/templates/{path}"), ("GET", "/docs/{node}/{language}.md")}
-"""The socket, and trees of static files: no entries of the table of routes."""
+SERVED_APART = {("GET", "/ws"), ("GET", "/docs/{node}/{language}.md")}
+"""The socket, and one that is served below `/docs/{node}/{path}`: no entries of the table of routes."""
 
 
 def heading_of(section: str) -> str:

@@ -99,8 +99,25 @@ def test_nothing_is_done_twice_until_the_requirements_change(fresh: Path) -> Non
 
 @pytest.mark.parametrize(("failing", "status"), [("none", 0), ("check", 1), ("test", 1)])
 def test_continuous_integration_runs_both_and_fails_with_either(tmp_path: Path, failing: str, status: int) -> None:
-    make = tmp_path / "make"
-    make.write_text(f'#!/bin/sh\necho "$1"\n[ "$1" != {failing} ]\n')
-    make.chmod(0o755)
+    tool(tmp_path, "make", f'echo "$1"\n[ "$1" != {failing} ]')
+    tool(tmp_path, "chromium", "")
     done = run([str(ROOT / ".ci" / "run")], PATH=f"{tmp_path}:{os.environ['PATH']}")
     assert (done.returncode, done.stdout) == (status, "check\ntest\n")
+
+
+@pytest.mark.parametrize("apt_get", ["exit 100", None])
+def test_continuous_integration_goes_on_without_a_browser(tmp_path: Path, apt_get: str | None) -> None:
+    for name in ("bash", "dirname", "id", "timeout"):
+        (tmp_path / name).symlink_to(shutil.which(name) or "")
+    tool(tmp_path, "make", "echo $1")
+    if apt_get is not None:
+        tool(tmp_path, "apt-get", apt_get)
+    done = run([str(ROOT / ".ci" / "run")], PATH=str(tmp_path), INGLENOOK_CHROMIUM="")
+    assert (done.returncode, done.stdout) == (0, "check\ntest\n")
+    assert "no Chromium here" in done.stderr
+
+
+def tool(folder: Path, name: str, script: str) -> None:
+    """A command that takes the place of a real one."""
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)

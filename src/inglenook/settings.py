@@ -125,6 +125,13 @@ class Settings(BaseSettings):
     max_nodes: int = Field(20_000, ge=1, description="Nodes of one graph.")
     max_megapixels: float = Field(256.0, gt=0, description="Largest picture that is read, in millions of pixels.")
 
+    enable_assets: bool = Field(True, description="Keep a library of the files in the folders, for `/api/assets`.")
+    enable_asset_hashing: bool = Field(
+        False, description="Hash every file of that library, models too; uploads are hashed in any case."
+    )
+    allow_remote_inputs: bool = Field(
+        False, description="Fetch images and other files that a parameter names by http address; never private ones."
+    )
     default_workflow: Path | None = Field(
         None, description="Workflow file that a plain text as `prompt` is filled into; the demo's."
     )
@@ -156,6 +163,7 @@ class Settings(BaseSettings):
     multi_user: bool = Field(False, description="Keep users apart by the header Comfy-User: settings, files, jobs.")
     feature_flags: Names = Field((), description="Further flags that `/features` tells, `key=value` or `key`.")
     compress_responses: bool = Field(False, description="Send JSON and plain text as gzip to clients that accept it.")
+    offline: bool = Field(False, description="Have pages load nothing from other servers, and nodes ask no model hub.")
     strict: bool = Field(False, description="Repair nothing in workflows that are submitted.")
 
     front_end: FrontEnd = Field(

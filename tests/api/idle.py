@@ -1,11 +1,13 @@
 """An app in this process whose store is real and whose only worker never gets ready."""
 
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 import httpx
 
 from inglenook.api.access.keyring import KeyRing
 from inglenook.api.app import create_app
+from inglenook.api.asset_services import open_assets
 from inglenook.api.comfy.entries import show_result
 from inglenook.api.comfy.sockets import SocketHub
 from inglenook.api.deps import Services
@@ -48,27 +50,34 @@ class Idle:
     """An app whose jobs wait for ever; `http` speaks to it."""
 
     def __init__(self, services, http):
-        self.store, self.dispatcher, self.http = services.store, services.dispatcher, http
+        self.services, self.http = services, http
+        self.store, self.dispatcher = services.store, services.dispatcher
 
 
 @asynccontextmanager
-async def idle_services(folder, worker=None, **settings):
+async def idle_services(folder, worker=None, *, with_assets=False, **settings):
     """What a server is made of, its one worker given or one that never gets ready."""
     settings = Settings(base_directory=folder, **settings)
     folders = Folders.from_settings(settings)
     async with JobStore.open(sqlite_url(folder / "jobs.sqlite"), show_result=show_result) as store:
+        bus = Bus()
         limit_bytes = round(settings.queue_limit_mb * (1 << 20))
-        dispatcher = Dispatcher(store, Bus(), [worker or NeverReady()], queue_limit_bytes=limit_bytes)
+        dispatcher = Dispatcher(store, bus, [worker or NeverReady()], queue_limit_bytes=limit_bytes)
         catalogs = Catalogs(folders, folder / "catalog.json")
         questions = PackQuestions(lambda: dispatcher.workers, catalogs)
         hub = SocketHub(dispatcher, store, {})
+        bus.join(hub)
         await dispatcher.start()
         users = Users(folders.user, settings.data_folder)
         webhooks = Webhooks(store, allow_private=settings.webhook_allow_private)
-        yield Services(
-            settings, store, folders, catalogs, dispatcher, questions, hub, KeyRing.of(settings), users, webhooks
-        )
-        await dispatcher.close(0)
+        keys = KeyRing.of(settings)
+        services = Services(settings, store, folders, catalogs, dispatcher, questions, hub, keys, users, webhooks)
+        async with AsyncExitStack() as stack:
+            if with_assets:
+                opened = open_assets(settings, store, folders, bus, hub.tell_editors)
+                services = replace(services, assets=await stack.enter_async_context(opened))
+            yield services
+            await dispatcher.close(0)
 
 
 @asynccontextmanager

@@ -35,10 +35,11 @@ class PackWorker(NeverReady):
 
 
 class PackServer:
-    """A running server; `http` speaks to it, `worker` names the socket of the routes."""
+    """A running server; `http` speaks to it, `worker` names the socket of the routes, `services` are its insides."""
 
-    def __init__(self, port, http, worker, keys):
-        self.port, self.http, self.worker, self.keys = port, http, worker, keys
+    def __init__(self, port, http, worker, services):
+        self.port, self.http, self.worker, self.services = port, http, worker, services
+        self.keys = services.keys
 
     async def raw(self, request):
         """Send bytes; return all that comes back until the connection ends or nothing comes for a while."""
@@ -70,18 +71,17 @@ async def pack_server(folder, prompt_server, **settings):
 
 
 @asynccontextmanager
-async def serving(folder, worker, **settings):
-    """A real server with this worker."""
+async def serving(folder, worker, *, web=None, **settings):
+    """A real server with this worker; web: options of uvicorn."""
     async with idle_services(folder, worker, port=0, **settings) as services:
         (listener,) = bind(services.settings)
-        config = uvicorn_config(create_app(services), services.settings)
-        config.timeout_graceful_shutdown = 1
+        config = uvicorn_config(create_app(services), services.settings, timeout_graceful_shutdown=1, **(web or {}))
         server = uvicorn.Server(config)
         task = asyncio.create_task(server._serve([listener]))
         port = listener.getsockname()[1]
         try:
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
-                yield PackServer(port, http, worker, services.keys)
+                yield PackServer(port, http, worker, services)
         finally:
             server.should_exit = True
             server.force_exit = True

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.api.live import LiveServer, blocking_graph, new_id, picture_graph
+from tests.api.live import LiveServer, blocking_graph, is_left, new_id, picture_graph, read_until
 
 
 @pytest.fixture
@@ -49,6 +49,20 @@ def kill_worker(server):
     except ProcessLookupError:
         return False
     return True
+
+
+def test_the_owner_of_a_job_whose_process_was_killed_is_told_that_it_begins_anew(server):
+    client_id = new_id()
+    with server.socket(client_id) as websocket:
+        job_id = server.submit(blocking_graph(7, nodes=60), client_id=client_id)
+        read_until(websocket, lambda message: message["type"] == "executing")
+        assert kill_worker(server)
+        seen = read_until(websocket, is_left(job_id))
+    told = next(message["data"] for message in seen if message["type"] == "notification")
+    assert "SIGKILL" in told["value"]
+    assert told["id"] == job_id
+    kinds = [message["type"] for message in seen]
+    assert kinds.index("notification") < kinds.index("execution_start") < kinds.index("execution_success")
 
 
 def test_a_server_killed_at_work_ends_every_accepted_job_once_and_in_order(server):

@@ -33,7 +33,7 @@ TAKEN = set(
 --disable-mmap --dont-print-server --quick-test-for-ci --windows-standalone-build --disable-metadata
 --disable-all-custom-nodes --whitelist-custom-nodes --disable-api-nodes --multi-user --verbose --log-stdout
 --front-end-version --front-end-root --user-directory --enable-compress-response-body --comfy-api-base --database-url
---enable-assets --enable-asset-hashing --feature-flag --list-feature-flags
+--enable-assets --offline --enable-asset-hashing --feature-flag --list-feature-flags
 """.split()  # noqa: SIM905
 )
 
@@ -95,6 +95,7 @@ def test_the_options_that_meant_nothing_are_named_together() -> None:
         (["--multi-user"], "multi_user", True),
         (["--feature-flag", "a=1", "--feature-flag", "b"], "feature_flags", ["a=1", "b"]),
         (["--strict"], "strict", True),
+        (["--offline"], "offline", True),
         (["--verbose"], "log_level", "debug"),
         (["--verbose", "WARNING"], "log_level", "WARNING"),
         (["--log-stdout"], "log_to_stdout", True),

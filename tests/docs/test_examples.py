@@ -17,7 +17,7 @@ from tests.cli.conftest import GRAPH, RunningServer
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", "README.zh-CN.md", "docs/getting-started.md", "docs/zh/user-guide.md"]
-PACK_PAGES = ["docs/custom-nodes.md", "docs/zh/custom-nodes.md"]
+MORE_PAGES = ["docs/custom-nodes.md", "docs/zh/custom-nodes.md", "docs/editor.md", "docs/zh/editor.md"]
 WORKFLOW: dict[str, Any] = {
     **GRAPH,
     "6": {"class_type": "CLIPTextEncode", "inputs": {"text": ""}},
@@ -64,7 +64,7 @@ def test_python_examples_make_files(
             picture.load()
 
 
-@pytest.mark.parametrize("example", blocks("bash", [*PAGES, *PACK_PAGES]))
+@pytest.mark.parametrize("example", blocks("bash", [*PAGES, *MORE_PAGES]))
 def test_shown_commands_and_options_exist(example: str) -> None:
     commands: Any = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
@@ -76,7 +76,7 @@ def test_shown_commands_and_options_exist(example: str) -> None:
             assert set(re.findall(r" (-{1,2}[a-z][\w-]*)", rest)) <= known
 
 
-@pytest.mark.parametrize("page", [*PAGES, *PACK_PAGES, "docs/architecture.md", "docs/settings.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("page", [*PAGES, *MORE_PAGES, "docs/architecture.md", "docs/settings.md", "CHANGELOG.md"])
 def test_links_inside_the_repository_lead_somewhere(page: str) -> None:
     here = ROOT / page
     targets = re.findall(r"\]\(([^)#:]+)\)", here.read_text())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.conftest import RunningServer
+from tests.cli.conftest import TIMEOUT_S, RunningServer
 from tests.editor.chromium import ARGUMENTS, chromium, why_not
 
 if TYPE_CHECKING:
@@ -29,9 +32,44 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
+def post_json(server: RunningServer, path: str, body: object) -> None:
+    request = urllib.request.Request(server.url + path, json.dumps(body).encode(), method="POST")
+    urllib.request.urlopen(request, timeout=TIMEOUT_S).close()
+
+
+PACK = {
+    "__init__.py": "NODE_CLASS_MAPPINGS = {}\nWEB_DIRECTORY = 'web'\n",
+    "web/relative.js": 'import { app } from "../../scripts/app.js"\n'
+    "app.registerExtension({ name: 'relative', setup() { window.packs = [...(window.packs ?? []), 'relative'] } })\n",
+    "web/absolute.js": 'import { app } from "/scripts/app.js"\n'
+    "app.registerExtension({ name: 'absolute', setup() { window.packs = [...(window.packs ?? []), 'absolute'] } })\n",
+}
+"""A node pack with scripts for the editor, written both ways in which packs name the editor's own."""
+
+
+def install_pack(base: Path) -> None:
+    for name, text in PACK.items():
+        path = base / "custom_nodes" / "with_scripts" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def wait_for_packs(server: RunningServer) -> None:
+    """Wait until the packs are imported: a page that is loaded before does not have their scripts."""
+    while True:
+        with urllib.request.urlopen(f"{server.url}/system_stats", timeout=TIMEOUT_S) as answer:
+            if json.load(answer)["system"]["custom_nodes"]:
+                return
+        time.sleep(0.1)
+
+
 @pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    running = RunningServer(tmp_path_factory.mktemp("editor"), "--port", "0", "--cpu", "--front-end", "editor")
+    base = tmp_path_factory.mktemp("editor")
+    install_pack(base)
+    running = RunningServer(base, "--port", "0", "--cpu", "--front-end", "editor")
+    wait_for_packs(running)
+    post_json(running, "/api/settings", {"Comfy.TutorialCompleted": True})
     yield running
     code, errors = running.stop()
     assert code == 0, errors

@@ -13,7 +13,8 @@ TIMEOUT_MS = 60_000
 
 MAY_BE_MISSING = re.compile(
     r"/api/userdata/comfy\.templates\.json$|/api/userdata/user\.css$|/user\.css$"
-    r"|/api/userdata\?dir=(workflows|subgraphs)&|/templates/[^/]+\.(webp|png|jpg|mp3|mp4)$"
+    r"|/api/userdata\?dir=(workflows|subgraphs)&|/api/userdata/workflows/\.index\.json$"
+    r"|/templates/.+\.(webp|png|jpg|svg|mp3|mp4)$"
 )
 """What a new user has not got yet, and the pictures of templates, which are a package of their own."""
 
@@ -42,6 +43,8 @@ class Editor:
             return
         where = message.location.get("url", "")
         if message.text.startswith("Failed to load resource") and self._is_forgiven(where):
+            return
+        if message.text.startswith("Failed to fetch: 404"):  # what shows pictures says it of those of templates
             return
         self.problems.append(f"console: {message.text} ({where})")
 
@@ -75,7 +78,7 @@ class Editor:
     # What a user does
 
     def open(self) -> Editor:
-        """Open the page and wait until it is usable; leave the dialogs of a first visit."""
+        """Open the page and wait until it is usable."""
         self.page.goto(self.url)
         return self.wait_until_usable()
 
@@ -89,6 +92,13 @@ class Editor:
         self.page.get_by_test_id("queue-button").wait_for()
         self.page.locator("#splash-loader").wait_for(state="detached")
         return self
+
+    def leave_templates(self) -> None:
+        """Close the dialog that a first visit begins with."""
+        dialog = self.page.get_by_role("dialog")
+        dialog.wait_for()
+        self.page.keyboard.press("Escape")
+        dialog.wait_for(state="detached")
 
     def load(self, graph: dict[str, Any], name: str) -> None:
         """Open a workflow in API format, as dropping its file on the page does."""

@@ -5,14 +5,19 @@ from __future__ import annotations
 import copy
 import json
 import urllib.request
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from inglenook.api.editor import packages
 from inglenook.demo import load_workflow
 from tests.cli.conftest import TIMEOUT_S, RunningServer
-from tests.editor.conftest import Open
+from tests.editor.conftest import Open, post_json
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext
 
 INVERTED: dict[str, Any] = {
     "1": {"class_type": "EmptyImage", "inputs": {"width": 512, "height": 256, "batch_size": 1, "color": 0xFF0000}},
@@ -32,16 +37,31 @@ def demo(**sampler: Any) -> dict[str, Any]:
     return graph
 
 
-@pytest.mark.parametrize("path", ["/", "/editor/"])
-def test_it_loads_without_a_fault(editor: Open, path: str) -> None:
-    shown = editor(path)
+def test_it_loads_without_a_fault(editor: Open) -> None:
+    """At `/`, where ComfyUI has it; the other tests have it at `/editor/`."""
+    shown = editor("/")
     assert shown.page.title().endswith("ComfyUI")
-    assert {urlsplit(address).path for address in shown.sockets} == {f"{path}ws"}
+    assert {urlsplit(address).path for address in shown.sockets} == {"/ws"}
     assert shown.wait_for_told("status")["data"]["sid"]
+
+
+@pytest.mark.skipif(not packages.template_folders(), reason="the template packages are not installed")
+def test_who_comes_for_the_first_time_is_shown_templates(editor: Open, server: RunningServer) -> None:
+    post_json(server, "/api/settings", {"Comfy.TutorialCompleted": False})
+    shown = editor()
+    dialog = shown.page.get_by_role("dialog")
+    dialog.get_by_placeholder("Search").fill("text to image")
+    card = dialog.get_by_test_id("template-workflow-image_z_image_turbo")
+    card.click()
+    dialog.wait_for(state="detached")
+    shown.page.wait_for_function("() => window.app.graph.nodes.some(node => node.type === 'SaveImage')")
+    assert get_json(server, "/api/settings/Comfy.TutorialCompleted") is True
 
 
 def test_a_workflow_runs_and_its_picture_is_shown(editor: Open, server: RunningServer) -> None:
     shown = editor()
+    assert {urlsplit(address).path for address in shown.sockets} == {"/editor/ws"}
+    assert sorted(shown.page.evaluate("() => window.packs")) == ["absolute", "relative"], "scripts of node packs"
     shown.load(INVERTED, "invert")
     shown.run()
     assert shown.wait_for_picture() == (512, 256, [0, 255, 255])
@@ -112,3 +132,23 @@ def test_a_page_that_is_loaded_again_picks_the_run_up(editor: Open) -> None:
     assert shown.wait_for_told("execution_interrupted", after=before)["data"]["prompt_id"] == job
     shown.page.get_by_test_id("queue-overlay-toggle").get_by_text("0 active").wait_for()
     assert shown.pictures > pictures
+
+
+def test_who_has_the_key_logs_in_and_works(context: BrowserContext, tmp_path: Path) -> None:
+    locked = RunningServer(tmp_path, "--port", "0", "--cpu", "--api-key", "open-sesame")
+    try:
+        from tests.editor.page import Editor
+
+        shown = Editor(context, f"{locked.url}/editor/")
+        shown.page.goto(shown.url)
+        shown.page.get_by_label("API key").fill("open-sesame")
+        shown.page.get_by_role("button").click()
+        shown.page.wait_for_url(shown.url)
+        shown.wait_until_usable().leave_templates()
+        shown.load(INVERTED, "invert")
+        shown.run()
+        assert shown.wait_for_picture()[:2] == (512, 256)
+        assert shown.problems == []
+        shown.page.close()
+    finally:
+        locked.stop()

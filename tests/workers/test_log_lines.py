@@ -48,3 +48,18 @@ def test_what_never_ends_its_line_is_told_all_the_same() -> None:
     assert [len(text) for _, text in told] == [70_000]
     assert lines.feed("<99> \xe4".encode()) == []
     assert lines.end() == [(logging.INFO, "<99> \xe4")]
+
+
+def test_lines_that_come_too_fast_are_left_out_with_a_note_and_warnings_are_kept() -> None:
+    now = 0.0
+    lines = LogLines(lambda: now)
+    told = lines.feed(b"x\n" * 100_000)
+    assert len(told) == 1992  # 2000 short ones, a little longer than nothing
+    assert lines.owes_note
+    note = "... 98008 lines were left out, they came too fast"
+    assert lines.feed(b"<40>grave\n") == [(logging.WARNING, note), (logging.ERROR, "grave")]
+    assert lines.feed(b"y\n") == []
+    assert lines.end() == [(logging.WARNING, "... 1 lines were left out, they came too fast")]
+    now = 10.0
+    assert lines.feed(b"z\n") == [(logging.INFO, "z")]
+    assert len(lines.feed(b"<40>grave\n" * 10_000)) < 3000

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from inglenook.engine.events import Custom, NodeRef, NodeStarted, Started
+from inglenook.engine.events import Custom, NodeRef, NodeStarted, Picture, Progress, Started
 from inglenook.workers.last_word import LastWord
 from inglenook.workers.messages import FrameBuffer, Notice, decode_up
 from inglenook.workers.outbox import Outbox
@@ -79,3 +79,24 @@ def test_a_node_whose_id_is_no_unicode_leaves_no_last_word_and_runs(ends):
     outbox.emit(NodeStarted(ODD))
     assert word.read("job", 1) == first
     word.close()
+
+
+def test_progress_that_is_followed_at_once_by_more_is_left_out_and_the_last_is_told(ends):
+    parent, theirs = ends
+    outbox = Outbox(theirs)
+    node, other = NodeRef("1", "1", None, "1"), NodeRef("2", "2", None, "2")
+    picture = Picture(b"jpeg", "image/jpeg")
+    outbox.begin("job", 1)
+    with outbox._lock:  # nothing leaves meanwhile
+        for event in (
+            *(Progress(node, step, 100_000) for step in range(100_000)),
+            Progress(node, 1, 2, picture),
+            Progress(node, 2, 2),
+            Progress(other, 1, 2),
+            Progress(other, 2, 2),
+        ):
+            outbox._add(event)
+        outbox._flush()
+    told = parent.next().events
+    # a picture takes the place of progress without one, never the other way round
+    assert told == [Progress(node, 1, 2, picture), Progress(node, 2, 2), Progress(other, 2, 2)]

@@ -9,13 +9,16 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from inglenook import __version__
-from inglenook.api import errors
+from inglenook.api import errors, outputs
 from inglenook.api.access import routes as access_routes
 from inglenook.api.access.layer import Access
 from inglenook.api.access.sessions import Sessions
 from inglenook.api.boundary import Boundary
 from inglenook.api.cache_headers import CacheHeaders
 from inglenook.api.comfy import (
+    asset_scans,
+    asset_uploads,
+    assets,
     extensions,
     features,
     file_metadata,
@@ -23,6 +26,7 @@ from inglenook.api.comfy import (
     history,
     internal,
     jobs,
+    logs,
     model_previews,
     models,
     prompt,
@@ -39,9 +43,10 @@ from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.editor import FrontEnd, FrontEndFiles, UnderEditor
 from inglenook.api.editor import routes as editor
-from inglenook.api.gateway import webhooks, workflow_convert
+from inglenook.api.gateway import webhooks, workflow_convert, workflow_parameters
 from inglenook.api.hot import HotRoutes
 from inglenook.api.identity import Identity
+from inglenook.api.offline import Offline
 from inglenook.api.pack_routes import PackRoutes
 
 _ROUTERS = (
@@ -52,6 +57,7 @@ _ROUTERS = (
     system.router,
     files.router,
     file_metadata.router,
+    outputs.router,
     models.router,
     model_previews.router,
     extensions.router,
@@ -62,12 +68,18 @@ _ROUTERS = (
     subgraphs.router,
     users.router,
     userdata.router,
-    workflow_convert.router,
 )
-_GATEWAY_ROUTERS = (webhooks.router,)
-"""Those that exist under `/api` alone."""
-_BARE_ROUTERS = (internal.router,)
+_BARE_ROUTERS = (internal.router, logs.router, editor.router)
 """Those that do not exist under `/api`."""
+_ONLY_UNDER_API = (
+    assets.router,
+    asset_uploads.router,
+    asset_scans.router,
+    workflow_convert.router,
+    workflow_parameters.router,
+    webhooks.router,
+)
+"""Routes whose paths begin with `/api` themselves."""
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -116,17 +128,14 @@ def create_app(services: Services) -> ASGIApp:
         allowed_hosts=settings.allowed_hosts,
         listens_on=settings.host,
     )
-    return UnderEditor(boundary)
+    whole = UnderEditor(boundary)
+    return Offline(whole) if settings.offline else whole
 
 
 def route_table() -> list[APIRoute]:
     """Return every route, by its bare path."""
-    return [
-        route
-        for router in (*_ROUTERS, *_GATEWAY_ROUTERS, *_BARE_ROUTERS, editor.router)
-        for route in router.routes
-        if isinstance(route, APIRoute)
-    ]
+    routers = (*_ROUTERS, *_BARE_ROUTERS, *_ONLY_UNDER_API)
+    return [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
 
 
 def _add_routes(app: FastAPI) -> None:
@@ -143,13 +152,11 @@ def _add_routes(app: FastAPI) -> None:
     for router in (*_ROUTERS, sockets):
         app.include_router(router)
         app.include_router(router, prefix="/api", include_in_schema=False)
-
-    for router in _GATEWAY_ROUTERS:
-        app.include_router(router, prefix="/api")
+    for router in _ONLY_UNDER_API:
+        app.include_router(router)
 
     for router in _BARE_ROUTERS:
         app.include_router(router)
 
-    app.include_router(editor.router)
     # Last: everything above comes before it
     app.mount("/", FrontEndFiles(app.state.front_end, PackRoutes()), name="others")

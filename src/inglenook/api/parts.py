@@ -44,10 +44,10 @@ class PartsResponse(Response):
     def _pieces(self) -> Iterator[bytes]:
         size = start = 0
         for index, part in enumerate(self._parts):
+            if start < index and size + len(part) > PIECE_BYTES:
+                yield b"".join(self._parts[start:index])
+                start, size = index, 0
             size += len(part)
-            if size >= PIECE_BYTES:
-                yield b"".join(self._parts[start : index + 1])
-                start, size = index + 1, 0
         yield b"".join(self._parts[start:])
 
 

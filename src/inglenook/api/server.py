@@ -10,7 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 _SOCKET_LIMIT_BYTES = 16 << 20
 """Largest message that a client may send on its socket."""
+_PING_INTERVAL_S = 30
 _CLOSE_REQUESTS_S = 5
 """How long open requests and sockets may take to end, once the server stops."""
 _START_S = 120
@@ -107,25 +108,25 @@ def serve(
         runner.run(_serve(settings, listeners, on_ready, is_secure=is_secure, stop_when_started=stop_when_started))
 
 
-def uvicorn_config(app: ASGIApp, settings: Settings, **tls: Any) -> uvicorn.Config:
-    """uvicorn as we want it, with its limits. tls: further options."""
-    return uvicorn.Config(
-        app,
-        lifespan="off",
-        http=cast(Any, partial(BoundedProtocol, most_connections=settings.max_connections)),
-        ws=BatchingProtocol,
-        ws_max_size=_SOCKET_LIMIT_BYTES,
-        ws_ping_interval=None,
-        ws_per_message_deflate=False,
-        access_log=False,
-        log_level="warning",
-        log_config=None,
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=_CLOSE_REQUESTS_S,
-        timeout_keep_alive=75,
-        **tls,
-    )
+def uvicorn_config(app: ASGIApp, settings: Settings, **options: Any) -> uvicorn.Config:
+    """uvicorn as we want it, with its limits. options: further ones of uvicorn's, or others in place of these."""
+    ours: dict[str, Any] = {
+        "lifespan": "off",
+        "http": partial(BoundedProtocol, most_connections=settings.max_connections),
+        "ws": BatchingProtocol,
+        "ws_max_size": _SOCKET_LIMIT_BYTES,
+        "ws_ping_interval": _PING_INTERVAL_S,
+        "ws_ping_timeout": None,  # no pong is demanded, see websocket_protocol.py
+        "ws_per_message_deflate": False,  # see comfy/outgoing.py
+        "access_log": False,
+        "log_level": "warning",
+        "log_config": None,
+        "proxy_headers": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": _CLOSE_REQUESTS_S,
+        "timeout_keep_alive": 75,
+    }
+    return uvicorn.Config(app, **{**ours, **options})
 
 
 class _Server(uvicorn.Server):

@@ -10,21 +10,21 @@ from pathlib import Path
 
 import orjson
 
+from inglenook.api import offline
 from inglenook.api.access.keyring import KeyRing
 from inglenook.api.access.notices import tell_who_is_served
+from inglenook.api.asset_services import open_assets
 from inglenook.api.comfy.entries import show_result
 from inglenook.api.comfy.features import features
 from inglenook.api.comfy.sockets import SocketHub
 from inglenook.api.deps import Services
 from inglenook.api.media_reader import MediaReader
-from inglenook.dispatch.addresses import WebhookRefused
+from inglenook.api.webhook_settings import webhooks_of
 from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.questions import PackQuestions
-from inglenook.dispatch.webhooks import Webhooks
-from inglenook.errors import SettingsError
-from inglenook.jobs import ENDS, EVENTS, DataFolderLock, Job, JobStore, Webhook, sqlite_url
+from inglenook.jobs import DataFolderLock, Job, JobStore, sqlite_url
 from inglenook.media import writing
 from inglenook.media.attempts import discard_files, forget_all
 from inglenook.media.folders import Folders
@@ -78,9 +78,14 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     )
     hub = SocketHub(dispatcher, store, features(settings))
     bus.join(hub)
-    webhooks = _webhooks(settings, store)
+    webhooks = webhooks_of(settings, store)
     bus.join(webhooks)
     stack.push_async_callback(webhooks.close)
+    stack.enter_context(hub.showing_logs())
+    stack.push_async_callback(hub.close)
+    assets = None  # opened before the dispatcher closes: jobs that end meanwhile are noted
+    if settings.enable_assets:
+        assets = await stack.enter_async_context(open_assets(settings, store, folders, bus, hub.tell_editors))
     stack.push_async_callback(dispatcher.close, settings.shutdown_grace_s)
     await webhooks.start()
     await dispatcher.recover(_class_types)
@@ -90,28 +95,9 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     users = Users(folders.user, settings.data_folder)
     media_reader = MediaReader()
     stack.push_async_callback(media_reader.close)
-    return Services(settings, store, folders, catalogs, dispatcher, questions, hub, keys, users, webhooks, media_reader)
-
-
-def _webhooks(settings: Settings, store: JobStore) -> Webhooks:
-    """Raises SettingsError for a URL or an event that is none."""
-    unknown = sorted(set(settings.webhook_events) - set(EVENTS))
-    if unknown:
-        raise SettingsError(f"webhook_events names {', '.join(unknown)}; there are {', '.join(EVENTS)}")
-    url, secret = settings.webhook_url, settings.webhook_secret
-    webhooks = Webhooks(
-        store,
-        standing=() if url is None else [Webhook(url, settings.webhook_events or ENDS)],
-        secret=None if secret is None else secret.get_secret_value(),
-        allow_private=settings.webhook_allow_private,
-        timeout_s=settings.webhook_timeout_s,
+    return Services(
+        settings, store, folders, catalogs, dispatcher, questions, hub, keys, users, webhooks, media_reader, assets
     )
-    if url is not None:
-        try:
-            webhooks.check(url)
-        except WebhookRefused as error:
-            raise SettingsError(f"webhook_url: {error}") from error
-    return webhooks
 
 
 def _local_worker(settings: Settings) -> DeviceWorker:
@@ -123,7 +109,7 @@ def _local_worker(settings: Settings) -> DeviceWorker:
         interrupt_grace_s=settings.interrupt_grace_s,
         memory_limit_bytes=None if limit is None else round(limit * (1 << 30)),
         pack_import_timeout_s=settings.pack_import_timeout_s,
-        environment=_visible_devices(settings),
+        environment=_visible_devices(settings) | (offline.ENVIRONMENT if settings.offline else {}),
     )
 
 

@@ -80,6 +80,7 @@ def serve(
     multi_user: serve_options.MultiUser = None,
     feature_flag: serve_options.FeatureFlags = None,
     enable_compress_response_body: serve_options.CompressResponses = None,
+    offline: serve_options.Offline = None,
     front_end: serve_options.FrontEnd = None,
     front_end_root: serve_options.FrontEndRoot = None,
     auto_launch: serve_options.AutoLaunch = None,
@@ -98,6 +99,8 @@ def serve(
     worker_memory_limit: Annotated[
         float | None, typer.Option(help="GB beyond which a device process is replaced [default: unlimited].")
     ] = None,
+    enable_assets: serve_options.EnableAssets = None,
+    enable_asset_hashing: serve_options.EnableAssetHashing = None,
     strict: serve_options.Strict = None,
     disable_metadata: Annotated[
         bool | None, typer.Option("--disable-metadata", help="Do not write workflows into saved files.")
@@ -187,6 +190,7 @@ def serve(
             "multi_user": multi_user,
             "feature_flags": feature_flag or None,
             "compress_responses": enable_compress_response_body,
+            "offline": offline,
             "front_end": front_end,
             "front_end_root": front_end_root,
             "auto_launch": True if auto_launch is None and windows_standalone_build else auto_launch,
@@ -195,6 +199,8 @@ def serve(
             "preview_size": preview_size,
             "job_timeout_s": default_timeout,
             "worker_memory_limit_gb": worker_memory_limit,
+            "enable_assets": enable_assets,
+            "enable_asset_hashing": enable_asset_hashing,
             "strict": strict,
             "disable_metadata": disable_metadata,
             **cache_settings(classic=cache_classic, lru=cache_lru, none=cache_none, ram=cache_ram),

@@ -45,7 +45,13 @@ def demo_graph(prompt: str, seed: int | None) -> dict[str, Any]:
 def _thrown_away(base: Path) -> dict[str, Any]:
     """Settings that keep everything in one folder, whatever the environment says."""
     folders = {f"{name}_directory": base / name for name in ("input", "output", "temp")}
-    return {"base_directory": base, "data_dir": base / "user", **folders, **for_ourselves()}
+    return {
+        "base_directory": base,
+        "user_directory": base / "user",
+        "data_dir": base / "user",
+        **folders,
+        **for_ourselves(),
+    }
 
 
 async def _draw(graph: Mapping[str, Any], base: str, folder: Path, options: Mapping[str, Any]) -> tuple[Path, float]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import logging.handlers
 import sys
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
+
+from inglenook.engine.secrets import redact_credentials
 
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _FILE_BYTES = 10 << 20
@@ -42,12 +45,24 @@ def configure_logs(
         )
         file.setFormatter(logging.Formatter(_FORMAT))
         handlers.append(file)
+    for handler in handlers:
+        handler.addFilter(_without_credentials)
     logging.basicConfig(level=level.upper(), handlers=handlers, force=True)
     logging.captureWarnings(True)
     if level != "debug":
         # They tell of each connection and request what our own lines tell of jobs.
         for name in ("uvicorn", "httpx", "httpcore", "websockets", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _without_credentials(record: logging.LogRecord) -> bool:
+    """Blacken keys and tokens in a record, such as those in addresses that are requested."""
+    with contextlib.suppress(Exception):  # the handler reports arguments that do not fit
+        text = record.getMessage()
+        clean = redact_credentials(text)
+        if clean != text:
+            record.msg, record.args = clean, None
+    return True
 
 
 class _LogFile(logging.handlers.RotatingFileHandler):

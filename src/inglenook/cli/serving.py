@@ -34,10 +34,13 @@ def run_server(options: Mapping[str, Any], *, ignored: list[str], stop_when_star
     configure_logs(settings.log_level, folder=settings.data_folder / "logs", to_stdout=settings.log_to_stdout)
     if ignored:
         logger.warning(comfyui_flags.warning(ignored))
+    from inglenook.api.editor import packages
     from inglenook.api.server import serve
 
     def say_ready(url: str) -> None:
         typer.echo(f"inglenook {__version__} is ready at {url} (folder {settings.base_directory}); Ctrl-C stops it")
+        if settings.front_end_root is None and packages.editor_folder() is not None:
+            typer.echo(f"ComfyUI's editor is at {url}/editor/")
         if not has_engine():
             logger.warning("PyTorch is not installed, so no workflow can run: pip install 'inglenook[engine]'")
         if settings.auto_launch:

@@ -554,6 +554,8 @@ class Dispatcher(WorkerListener):
         if ending is not None:  # it was cancelled meanwhile
             self._begin(run, "")
             self._tell(run, "", ending)
+        else:
+            self._bus.run_retried(run, death.reason)
         self._bus.queue_changed(self.remaining, run)
         self.wake()
 
@@ -576,6 +578,7 @@ class Dispatcher(WorkerListener):
                     self._waiting.add(run)
                 raise
             self._bus.queue_changed(self.remaining)
+            self._bus.runs_cancelled(runs)
         return [run.job.id for run in runs]
 
     def interrupt(self, job_id: str | None = None, user: str | None = None) -> bool:

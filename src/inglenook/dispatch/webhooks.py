@@ -163,9 +163,12 @@ class Webhooks:
 
     def run_left(self, run: Run) -> None: ...
 
-    def queue_changed(self, remaining: int, run: Run | None) -> None:
-        if run is None:  # jobs were taken out of the queue
-            self._may_be_more()
+    def run_retried(self, run: Run, reason: str) -> None: ...
+
+    def runs_cancelled(self, runs: Sequence[Run]) -> None:
+        self._may_be_more()
+
+    def queue_changed(self, remaining: int, run: Run | None) -> None: ...
 
     def notice(self, name: str, data: Any, client_id: str | None) -> None: ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,3 +35,18 @@ def redact(text: str, secrets: Sequence[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, _INSTEAD)
     return text
+
+
+_CREDENTIAL = re.compile(
+    r"""(?ix)
+    ( (?: \b(?:api[_-]?key|x-api-key|token|password|authorization|auth_token_comfy_org|api_key_comfy_org)
+          ["']? \s* [=:] \s* ["']? (?:bearer\s+)?
+        | \bbearer\s+ ) )
+    [^\s"'&,;]{8,}
+    """
+)
+
+
+def redact_credentials(text: str) -> str:
+    """`text` with `[secret]` in place of what follows words such as `api_key=`, `token:` or `Bearer`."""
+    return _CREDENTIAL.sub(rf"\1{_INSTEAD}", text)

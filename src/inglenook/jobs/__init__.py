@@ -26,11 +26,12 @@ from inglenook.jobs.job import (
     JobResult,
     ListedJob,
     Listing,
+    OutputFile,
     Page,
     State,
 )
 from inglenook.jobs.lock import DataFolderLock
-from inglenook.jobs.rows import extra_json
+from inglenook.jobs.rows import extra_json, result_files
 from inglenook.jobs.store import JobStore, now_ms
 from inglenook.jobs.webhooks import (
     ENDS,
@@ -74,12 +75,14 @@ __all__ = [
     "ListedJob",
     "Listing",
     "Outbox",
+    "OutputFile",
     "Page",
     "State",
     "Webhook",
     "extra_json",
     "from_json",
     "now_ms",
+    "result_files",
     "sqlite_url",
     "to_json",
 ]

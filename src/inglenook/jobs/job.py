@@ -162,7 +162,7 @@ class ListedJob:
     """A job in a listing: everything but its graph, which makes up most of its bytes."""
 
     job: Job
-    """With an empty `graph`, `targets` and `extra_data`."""
+    """Without what a listing does not show: `graph`, `targets`, `extra_data`, `timeout_s` and counts of deaths."""
     workflow_id: str | None
     outputs: dict[str, Any] | None
     """None until the job has ended."""
@@ -204,3 +204,15 @@ class JobPage:
 
     jobs: tuple[ListedJob, ...]
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFile:
+    """A file that a finished job has written."""
+
+    job_id: JobId
+    node_id: str
+    filename: str
+    subfolder: str
+    type: str
+    """`output`, `input` or `temp`."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Connection, Select, Subquery, bindparam, func, select
 
-from inglenook.jobs.job import FinishedJob, Job, JobId, State
+from inglenook.jobs.job import FinishedJob, Job, JobId, OutputFile, State
 from inglenook.jobs.rows import finished_from_row, job_from_row
-from inglenook.jobs.tables import HIGHEST_REMOVED_NUMBER, counters, job_body, job_result, jobs
+from inglenook.jobs.tables import HIGHEST_REMOVED_NUMBER, counters, job_body, job_result, jobs, outputs
 
 _BODY = (job_body.c.graph, job_body.c.extra_data, job_body.c.targets)
 _RESULT = (job_result.c.outputs, job_result.c.meta, job_result.c.messages, job_result.c.error)
@@ -89,3 +90,16 @@ def next_number(connection: Connection) -> int:
     removed = connection.scalar(select(counters.c.value).where(counters.c.name == HIGHEST_REMOVED_NUMBER))
     stored = connection.scalar(select(func.max(func.abs(jobs.c.number))).where(jobs.c.number_is_int.is_(True)))
     return 1 + max(-1 if removed is None else removed, -1 if stored is None else int(stored))
+
+
+def jobs_of_files(connection: Connection, filenames: Collection[str], user: str | None) -> list[OutputFile]:
+    """The output files of these names that finished jobs (of one user) have written, in the order of the jobs."""
+    found = (
+        select(jobs.c.id, outputs.c.node_id, outputs.c.filename, outputs.c.subfolder, outputs.c.type)
+        .join(jobs, jobs.c.sequence == outputs.c.sequence)
+        .where(outputs.c.filename.in_(filenames))
+        .order_by(outputs.c.sequence)
+    )
+    if user is not None:
+        found = found.where(jobs.c.user_id == user)
+    return [OutputFile(JobId(row[0]), *row[1:]) for row in connection.execute(found)]

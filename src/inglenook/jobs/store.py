@@ -9,7 +9,9 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Concatenate, ParamSpec, Self, TypeVar
+
+from sqlalchemy import Connection
 
 from inglenook.jobs import finished, listing, queries, upkeep
 from inglenook.jobs.codec import to_json
@@ -28,6 +30,7 @@ from inglenook.jobs.job import (
     JobResult,
     ListedJob,
     Listing,
+    OutputFile,
     Page,
     Shown,
     State,
@@ -38,6 +41,9 @@ from inglenook.jobs.rows import body_row, job_row
 from inglenook.jobs.trimming import Trimming
 from inglenook.jobs.webhooks import Webhook
 from inglenook.jobs.writer import Writer
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def now_ms() -> int:
@@ -192,6 +198,23 @@ class JobStore:
         oldest = Alone(lambda connection, ledger: upkeep.remove_oldest_history(connection, ledger, last, user))
         while await self._writer.submit(oldest) == upkeep.REMOVED_AT_ONCE:
             pass
+
+    def write(
+        self, function: Callable[Concatenate[Connection, P], T], *arguments: P.args, **named: P.kwargs
+    ) -> asyncio.Future[T]:
+        """What the function returns, called in a transaction of the writer; for tables beside those of the jobs.
+
+        An exception of its own undoes what it wrote. It should be quick: jobs that are accepted wait for it.
+        """
+        return self._writer.submit(Alone(lambda connection, _ledger: function(connection, *arguments, **named)))
+
+    async def read(self, query: Callable[Concatenate[Connection, P], T], *arguments: P.args, **named: P.kwargs) -> T:
+        """What the query returns, called in a reader's thread."""
+        return await self._readers.ask(query, *arguments, **named)
+
+    async def jobs_of_files(self, filenames: Collection[str], *, user: str | None = None) -> list[OutputFile]:
+        """The output files of these names that finished jobs (of one user) have written, newest last."""
+        return await self._readers.ask(queries.jobs_of_files, filenames, user)
 
     async def get(self, job_id: JobId) -> Job | None:
         """A job in any state."""

@@ -69,7 +69,14 @@ _of_users = jobs.c.user_id.is_not(None)
 Index("ix_jobs_created", *_CREATED)
 Index("ix_jobs_state_created", jobs.c.state, *_CREATED)
 Index("ix_jobs_state_duration", jobs.c.state, *_DURATION)
-Index("ix_jobs_workflow", jobs.c.workflow_id, jobs.c.state, *_CREATED, sqlite_where=jobs.c.workflow_id.is_not(None))
+Index(
+    "ix_jobs_workflow",
+    jobs.c.workflow_id,
+    jobs.c.state,
+    *_CREATED,
+    jobs.c.user_id,  # so that those of one user are told without reading the rows
+    sqlite_where=jobs.c.workflow_id.is_not(None),
+)
 Index("ix_jobs_ended", jobs.c.in_history, jobs.c.end_order, sqlite_where=jobs.c.end_order.is_not(None))
 # Empty, and so for nothing, on a server that does not tell its users apart.
 Index("ix_jobs_user_created", jobs.c.user_id, jobs.c.state, *_CREATED, sqlite_where=_of_users)
@@ -114,6 +121,8 @@ outputs = Table(
     Column("type", Text, nullable=False),
     sqlite_with_rowid=False,
 )
+
+Index("ix_outputs_filename", outputs.c.filename)
 
 counters = Table(
     "counters",

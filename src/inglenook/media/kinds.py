@@ -61,3 +61,13 @@ def media_kind(filename: str) -> Kind | None:
             return "3d"
         case _:
             return None
+
+
+_TEXT_EXTENSIONS = (".txt", ".md", ".json", ".csv", ".log", ".srt", ".vtt", ".yaml", ".yml", ".xml", ".html")
+
+FILE_KINDS = ("image", "video", "audio", "3d", "latent", "text", "other")
+
+
+def file_kind(filename: str) -> str:
+    """The kind under which a listing of results shows the file, one of FILE_KINDS."""
+    return media_kind(filename) or ("text" if filename.lower().endswith(_TEXT_EXTENSIONS) else "other")

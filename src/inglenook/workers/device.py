@@ -15,6 +15,8 @@ import os
 import signal
 import socket
 import sys
+import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -63,6 +65,11 @@ _RESTART_DELAYS_S = (0.0, 0.5, 2.0, 5.0, 15.0, 30.0)
 _ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE"}
 """Threads of torch that wait for each other sleep instead of spinning. Spinning is ruinous beside other
 work: 20 steps of the demo model on two busy cores took 11.2 s, asleep 3.9 s (6.9 and 1.7 s of CPU)."""
+_TURN_S = 0.004
+"""How long messages of a process are handed on before others have their turn."""
+_LOG_CHUNK_BYTES = 32 << 10
+_LOG_NOTE_S = 1.0
+_MOST_SECRETS = 20
 _KEPT_BACK = frozenset(f"INGLENOOK_{name.upper()}" for name in NOT_FOR_WORKERS)
 _END_EVENTS = (Succeeded, Failed, Interrupted)
 
@@ -79,6 +86,8 @@ class _Channel(asyncio.Protocol):
         self._worker = worker
         self._end = end
         self._frames = FrameBuffer()
+        self._bodies: deque[bytes] = deque()
+        self._next_turn: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -86,13 +95,45 @@ class _Channel(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
-            for body in self._frames.feed(data):
-                self._worker.received(self, decode_up(body))
+            self._bodies.extend(self._frames.feed(data))
+        except ValueError:
+            logger.exception("unreadable message from device process %s", self._worker.name)
+            self.close()
+            return
+        if self._next_turn is None:
+            self._take_turn()
+
+    def _take_turn(self) -> None:
+        """Hand messages on for a moment. When there are more, the process waits as long as that took.
+
+        A node may send as fast as it can; it gets half of the event loop at most, and is slowed down by it.
+        """
+        self._next_turn = None
+        started = time.monotonic()
+        while self._bodies and time.monotonic() - started < _TURN_S:
+            self._hand_on(self._bodies.popleft())
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._bodies:
+            self._transport.pause_reading()
+            pause_s = time.monotonic() - started
+            self._next_turn = asyncio.get_running_loop().call_later(pause_s, self._take_turn)
+        else:
+            self._transport.resume_reading()
+
+    def _hand_on(self, body: bytes) -> None:
+        try:
+            self._worker.received(self, decode_up(body))
         except Exception:
             logger.exception("unreadable message from device process %s", self._worker.name)
+            self._bodies.clear()
             self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._next_turn is not None:
+            self._next_turn.cancel()
+        while self._bodies:  # what it said before it died, its end events among it
+            self._hand_on(self._bodies.popleft())
         self._worker.lost(self)
 
     def send(self, message: Down) -> None:
@@ -162,7 +203,7 @@ class DeviceWorker:
         self._process: ProcessGroup | None = None
         self._request: Request | None = None
         self._secrets: tuple[str, ...] = ()
-        """Of the job that runs or ran last: what nodes print of them is not logged."""
+        """Values that nodes may print and logs may not show: those of the last jobs."""
         self._interrupted = False
         self._killed: _Kill | None = None
         """The order to end the present process. Once it is given, the process takes no other job."""
@@ -269,11 +310,21 @@ class DeviceWorker:
     async def _read_log(self, reader: asyncio.StreamReader) -> None:
         log = logging.getLogger(f"inglenook.device.{self.name}")
         lines = LogLines()
-        while chunk := await reader.read(65536):
-            for level, text in lines.feed(chunk):
+        while (chunk := await self._read_chunk(reader, lines)) != b"":
+            for level, text in [lines.note()] if chunk is None else lines.feed(chunk):
                 log.log(level, "%s", redact(text, self._secrets))
+            await asyncio.sleep(0)  # a reader with something in its buffer does not wait
         for level, text in lines.end():
             log.log(level, "%s", redact(text, self._secrets))
+
+    @staticmethod
+    async def _read_chunk(reader: asyncio.StreamReader, lines: LogLines) -> bytes | None:
+        """What was written, b"" at the end, None when it is time to say that lines were left out."""
+        try:
+            async with asyncio.timeout(_LOG_NOTE_S if lines.owes_note else None):
+                return await reader.read(_LOG_CHUNK_BYTES)
+        except TimeoutError:
+            return None
 
     async def _watch_memory(self, limit: int) -> None:
         while True:
@@ -423,7 +474,7 @@ class DeviceWorker:
         assert self.state is WorkerState.READY
         self.state = WorkerState.BUSY
         self._request = request
-        self._secrets = secret_values(request.extra_data)
+        self._secrets = tuple(dict.fromkeys((*secret_values(request.extra_data), *self._secrets)))[:_MOST_SECRETS]
         self._channel.send(
             Execute(
                 request.job_id,

@@ -12,7 +12,7 @@ import threading
 import time
 from typing import Any
 
-from inglenook.engine.events import AnyEvent, Custom, Failed, Interrupted, NodeDone, NodeStarted, Succeeded
+from inglenook.engine.events import AnyEvent, Custom, Failed, Interrupted, NodeDone, NodeStarted, Progress, Succeeded
 from inglenook.engine.failure import exception_message, exception_name, exception_traceback
 from inglenook.engine.values import well_formed
 from inglenook.workers.last_word import LastWord
@@ -56,7 +56,10 @@ class Outbox:
     def _add(self, event: AnyEvent) -> None:
         if self._last_word is not None and type(event) is NodeStarted:
             self._last_word.write(*self._job, event.node)
-        self._waiting.append(event)
+        if self._waiting and _replaces(event, self._waiting[-1]):
+            self._waiting[-1] = event
+        else:
+            self._waiting.append(event)
         self._has_ended = isinstance(event, _END_EVENTS)
         if self._has_ended or len(self._waiting) >= 256:
             self._flush()
@@ -123,6 +126,16 @@ class Outbox:
                 self._log_unsendable()
             except Exception:  # the parent is gone, then the process ends soon; else the next events still go out
                 logger.exception("events could not be sent")
+
+
+def _replaces(event: AnyEvent, earlier: AnyEvent) -> bool:
+    """Whether nobody misses `earlier`: progress that more of it followed within 3 ms. A node may count millions."""
+    return (
+        isinstance(event, Progress)
+        and isinstance(earlier, Progress)
+        and earlier.preview is None
+        and earlier.node == event.node
+    )
 
 
 def _instead(event: AnyEvent, error: Exception) -> AnyEvent | None:

@@ -10,12 +10,14 @@ import orjson
 import pytest
 from starlette.websockets import WebSocketState
 
-from inglenook.api.comfy import sockets
+from inglenook.api.comfy import socket_commands
 from inglenook.api.comfy.sockets import SocketHub
+from inglenook.api.identity import USER
 from inglenook.dispatch.run import Run
 from inglenook.engine import events
 from inglenook.engine.events import NodeRef
-from inglenook.jobs import Job, JobId
+from inglenook.jobs import Job, JobId, State
+from inglenook.media.users import DEFAULT_USER
 
 
 class Client:
@@ -23,10 +25,11 @@ class Client:
 
     application_state = WebSocketState.CONNECTED
 
-    def __init__(self):
-        self.query_params = {}
+    def __init__(self, query="", user=None):
         self.heard = []
-        self.scope = {}
+        self.scope = {"query_string": query.encode(), USER: user or DEFAULT_USER}
+        settings = SimpleNamespace(multi_user=user is not None, max_json_depth=100)
+        self.app = SimpleNamespace(state=SimpleNamespace(services=SimpleNamespace(settings=settings)))
         self._said = asyncio.Queue()
 
     async def accept(self):
@@ -36,7 +39,8 @@ class Client:
         return await self._said.get()
 
     async def send(self, message):
-        self.heard.append(json.loads(message["text"]))
+        text = message.get("text")
+        self.heard.append({"type": "binary", "data": message["bytes"]} if text is None else json.loads(text))
 
     async def close(self, code):
         pass
@@ -55,8 +59,8 @@ class Client:
 
 
 @asynccontextmanager
-async def connected(hub):
-    client = Client()
+async def connected(hub, query="", user=None):
+    client = Client(query, user)
     serving = asyncio.create_task(hub.serve(client))
     try:
         await client.hears("status")
@@ -68,11 +72,14 @@ async def connected(hub):
 
 @pytest.fixture
 def hub():
-    return SocketHub(SimpleNamespace(remaining=0, recent=lambda client_id: []), None, {"max_upload_size": 1})
+    return SocketHub(
+        SimpleNamespace(remaining_of=lambda user: 0, recent=lambda client_id: []), None, {"max_upload_size": 1}
+    )
 
 
-def a_run(attempt=1):
-    return Run(Job(JobId("p"), 0, b"{}", ("1",), "f", 1, attempt=attempt), frozenset())
+def a_run(attempt=1, client_id=None, user=None, graph=b"{}", targets=("1",), state=State.running):
+    job = Job(JobId("p"), 0, graph, targets, "f", 1, attempt=attempt, client_id=client_id, user=user, state=state)
+    return Run(job, frozenset())
 
 
 def node(number):
@@ -140,10 +147,159 @@ async def test_nothing_is_parsed_after_the_first_message(hub, monkeypatch):
         parsed.append(text)
         return orjson.loads(text)
 
-    monkeypatch.setattr(sockets, "orjson", SimpleNamespace(loads=loads, JSONDecodeError=orjson.JSONDecodeError))
+    monkeypatch.setattr(socket_commands, "orjson", SimpleNamespace(loads=loads, JSONDecodeError=orjson.JSONDecodeError))
     async with connected(hub) as client:
         for text in ("no JSON", json.dumps(FLAGS), "[1]", "[2]"):
             client.say(text)
         await client.hears("feature_flags")
         await asyncio.sleep(0.01)
     assert parsed == ["no JSON", json.dumps(FLAGS)]
+
+
+# Who hears what
+
+
+PICTURE = events.Picture(b"\xff\xd8", "image/jpeg")
+BLOCKED = events.Blocked(node(1), "K", "not now", ["1"])
+
+
+def kinds(client):
+    return [message["type"] for message in client.heard if message["type"] != "status"]
+
+
+@asynccontextmanager
+async def four_clients(hub, run):
+    """The owner of a run, another client with an id, a plain one, an editor."""
+    async with (
+        connected(hub, "clientId=owner") as owner,
+        connected(hub, "clientId=other") as other,
+        connected(hub) as plain,
+        connected(hub) as editor,
+    ):
+        editor.say(json.dumps({"type": "feature_flags", "data": {}}))
+        await editor.hears("feature_flags")
+        editor.heard.clear()
+        yield owner, other, plain, editor
+
+
+@pytest.mark.parametrize("event", [events.Text(node(1), "half"), events.Progress(node(1), 1, 2, PICTURE), BLOCKED])
+async def test_text_progress_previews_and_blocks_of_nobodys_run_are_told_to_all(hub, event):
+    async with four_clients(hub, a_run()) as clients:
+        hub.run_events(a_run(), [event])
+        hub.notice("end", {}, None)
+        for client in clients:
+            await client.hears("end")
+            told = [kind for kind in kinds(client) if kind not in ("end", "task_update")]
+            assert told in (["binary"], ["progress_state", "progress", "binary"], ["execution_error"])
+
+
+async def test_an_interruption_of_nobodys_run_is_told_to_all_and_its_other_events_to_plain_sockets(hub):
+    run = a_run()
+    async with four_clients(hub, run) as clients:
+        hub.run_events(run, [events.Started(1), events.Cached([], 1), events.Interrupted("1", "K", [], {}, {}, 1)])
+        hub.run_left(run)
+        hub.notice("end", {}, None)
+        for client in clients:
+            await client.hears("end")
+        heard = [[kind for kind in kinds(client) if kind not in ("end", "task_update")] for client in clients]
+    everything = ["execution_start", "execution_cached", "execution_interrupted", "executing"]
+    assert heard == [["execution_interrupted"], ["execution_interrupted"], everything, ["execution_interrupted"]]
+
+
+async def test_a_run_with_a_client_is_told_to_it_alone(hub):
+    run = a_run(client_id="owner")
+    async with four_clients(hub, run) as clients:
+        hub.run_events(run, [events.Started(1), events.Text(node(1), "half"), BLOCKED, events.Succeeded({}, {}, 1)])
+        hub.run_left(run)
+        hub.notice("end", {}, None)
+        for client in clients:
+            await client.hears("end")
+        heard = [[kind for kind in kinds(client) if kind not in ("end", "task_update")] for client in clients]
+    assert heard == [["execution_start", "binary", "execution_error", "execution_success", "executing"], [], [], []]
+
+
+async def test_a_client_that_submits_nobodys_running_job_again_hears_all_of_it(hub):
+    run = a_run()
+    run.also_for.add("owner")
+    async with connected(hub, "clientId=owner") as owner:
+        hub.run_events(run, [events.Started(1), events.Succeeded({}, {}, 1)])
+        await owner.hears("execution_success")
+
+
+@pytest.mark.parametrize(
+    ("flag", "first_bytes", "order"),
+    [
+        (True, b"\0\0\0\4", ["progress_state", "binary", "progress"]),
+        (1, b"\0\0\0\1", ["progress_state", "progress", "binary"]),
+        (None, b"\0\0\0\1", ["progress_state", "progress", "binary"]),
+    ],
+)
+async def test_a_socket_gets_previews_in_the_form_that_it_asked_for(hub, flag, first_bytes, order):
+    async with connected(hub, "clientId=owner") as client:
+        client.say(json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": flag}}))
+        await client.hears("feature_flags")
+        client.heard.clear()
+        hub.run_events(a_run(client_id="owner"), [events.Progress(node(1), 1, 2, PICTURE), events.Succeeded({}, {}, 1)])
+        await client.hears("execution_success")
+        assert kinds(client)[:3] == order
+        assert next(message["data"] for message in client.heard if message["type"] == "binary")[:4] == first_bytes
+
+
+@pytest.mark.parametrize("data", [None, [], "text", 7])
+async def test_flags_that_are_no_object_are_answered_and_make_no_editor(hub, data):
+    async with connected(hub) as client:
+        client.say(json.dumps({"type": "feature_flags", "data": data}))
+        await client.hears("feature_flags")
+        hub.run_events(a_run(), [events.Started(1)])
+        await client.hears("execution_start")
+
+
+async def test_the_owner_is_told_that_its_job_begins_anew(hub):
+    async with four_clients(hub, a_run()) as (owner, other, _, _):
+        hub.run_retried(a_run(client_id="owner"), "killed by signal 9 (SIGKILL)")
+        told = (await owner.hears("notification"))[-1]["data"]
+        assert "signal 9" in told["value"]
+        assert told["id"] == "p"
+        assert kinds(other) == []
+
+
+# Several users
+
+
+async def test_a_socket_hears_of_its_users_jobs_alone(hub):
+    async with connected(hub, user="anna") as anna, connected(hub, user="bert") as bert:
+        run = a_run(user="anna")
+        hub.run_events(run, [events.Started(1), events.Custom("news", 1), events.Interrupted("", "", [], {}, {}, 1)])
+        hub.run_left(run)
+        hub.queue_changed(1, run)
+        hub.notice("end", {}, None)
+        await bert.hears("end")
+        assert kinds(bert) == ["end"]
+        await anna.hears("end")
+        assert set(kinds(anna)) > {"execution_start", "news", "execution_interrupted", "executing", "task_update"}
+
+
+async def test_the_same_id_of_two_users_is_two_clients(hub):
+    async with (
+        connected(hub, "clientId=a", user="anna") as anna,
+        connected(hub, "clientId=a", user="bert") as bert,
+    ):
+        run = a_run(client_id="a", user="anna")
+        hub.run_events(run, [events.Started(1), events.Custom("news", 1, "a"), events.Succeeded({}, {}, 1)])
+        hub.notice("end", {}, "a")
+        await anna.hears("end")
+        await bert.hears("end")
+        assert kinds(anna) == ["execution_start", "news", "execution_success", "end"]
+        assert kinds(bert) == ["end"]
+
+
+async def test_each_user_is_told_the_length_of_its_own_queue(hub):
+    hub._dispatcher.remaining_of = {"anna": 3, "bert": 5}.__getitem__
+    async with connected(hub, user="anna") as anna, connected(hub, user="bert") as bert:
+        assert [one.heard[0]["data"]["status"]["exec_info"]["queue_remaining"] for one in (anna, bert)] == [3, 5]
+        hub._dispatcher.remaining_of = {"anna": 2, "bert": 5}.__getitem__
+        hub.queue_changed(7, None)
+        async with asyncio.timeout(10):
+            while len(anna.heard) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert anna.heard[1]["data"]["status"]["exec_info"]["queue_remaining"] == 2

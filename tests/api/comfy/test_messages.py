@@ -13,7 +13,11 @@ NODE = NodeRef("5.0.0.1", "5", "5", "5")
 
 
 def decoded(renderer, *of):
-    return [orjson.loads(item.text) if item.text else item for event in of for item in renderer.render(event)]
+    return [
+        orjson.loads(item.payload) if isinstance(item.payload, str) else item
+        for event in of
+        for item in renderer.render(event)
+    ]
 
 
 def test_a_node_is_announced_shown_and_finished():
@@ -55,24 +59,24 @@ def test_a_node_without_ui_is_not_executed_and_a_cached_root_is():
 def test_previews_with_metadata_come_before_progress_and_plain_ones_after():
     items = list(RunMessages("p").render(events.Progress(NODE, 3, 20, Picture(b"\xff\xd8picture", "image/jpeg"))))
     state, described, progress, plain = items
-    assert orjson.loads(state.text)["type"] == "progress_state"
-    assert orjson.loads(progress.text) == {
+    assert orjson.loads(state.payload)["type"] == "progress_state"
+    assert orjson.loads(progress.payload) == {
         "type": "progress",
         "data": {"value": 3, "max": 20, "prompt_id": "p", "node": "5.0.0.1"},
     }
-    assert plain.plain == struct.pack(">II", 1, 1) + b"\xff\xd8picture"
-    kind, length = struct.unpack_from(">II", described.described)
-    about = orjson.loads(described.described[8 : 8 + length])
+    assert plain.payload == struct.pack(">II", 1, 1) + b"\xff\xd8picture"
+    kind, length = struct.unpack_from(">II", described.payload)
+    about = orjson.loads(described.payload[8 : 8 + length])
     assert kind == 4
     assert about["image_type"] == "image/jpeg"
     assert about["display_node_id"] == "5"
-    assert described.described[8 + length :] == b"\xff\xd8picture"
+    assert described.payload[8 + length :] == b"\xff\xd8picture"
     assert all(item.droppable for item in items)
 
 
 def test_a_sent_image_is_a_png_that_is_never_dropped():
     plain, described = RunMessages("p").render(events.ImageSent(NODE, Picture(b"png", "image/png")))
-    assert plain.plain == struct.pack(">II", 1, 2) + b"png"
+    assert plain.payload == struct.pack(">II", 1, 2) + b"png"
     assert not plain.droppable
     assert not described.droppable
 
@@ -107,13 +111,13 @@ def test_bytes_of_progress_state_are_linear_in_the_nodes_and_every_node_is_told_
             now[0] += 0.001
             for event in (events.NodeStarted(ref), events.NodeDone(ref, None)):
                 for item in renderer.render(event):
-                    size += len(item.text)
-                    message = orjson.loads(item.text)
+                    size += len(item.frame)
+                    message = orjson.loads(item.payload)
                     if message["type"] == "progress_state":
                         nodes = message["data"]["nodes"].values()
                         finished |= {node["node_id"] for node in nodes if node["state"] == "finished"}
         for item in renderer.render(events.Succeeded({}, {}, 1)):
-            message = orjson.loads(item.text)
+            message = orjson.loads(item.payload)
             if message["type"] == "progress_state":
                 finished |= set(message["data"]["nodes"])
         assert len(finished) == count
@@ -131,7 +135,7 @@ def test_final_messages_of_a_finished_job_end_with_executing_null():
         meta={"9": {"display_node": "9"}},
         messages=[["Started", {"time_ms": 1}], ["Succeeded", {"time_ms": 5}]],
     )
-    executed, success, left = (orjson.loads(item.text) for item in final_messages(job, result))
+    executed, success, left = (orjson.loads(item.payload) for item in final_messages(job, result))
     assert executed["data"]["output"]["videos"] == [{"filename": "a.webm"}]
     assert success == {"type": "execution_success", "data": {"prompt_id": "p", "timestamp": 5}}
     assert left == {"type": "executing", "data": {"node": None, "prompt_id": "p"}}

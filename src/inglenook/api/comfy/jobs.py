@@ -14,6 +14,7 @@ from starlette.responses import Response
 from inglenook.api.bodies import json_body
 from inglenook.api.comfy.entries import shown_outputs
 from inglenook.api.comfy.job_entries import STATUS, listed_entry, whole_entry, workflow_of
+from inglenook.api.comfy.task_updates import SHORT_STATUS
 from inglenook.api.deps import CurrentServices, Services, owner, services
 from inglenook.api.errors import ApiError, JSONResponse, error_response
 from inglenook.api.parts import ENTRIES_AT_ONCE, ListingResponse
@@ -24,14 +25,6 @@ router = APIRouter(tags=["comfy"])
 
 _STATUSES = tuple(dict.fromkeys(STATUS.values()))
 _LARGEST = 2**31
-_SHORT_STATUS = {
-    State.queued: "pending",
-    State.running: "running",
-    State.succeeded: "success",
-    State.failed: "error",
-    State.cancelled: "cancelled",
-    State.timed_out: "timeout",
-}
 
 
 class BadQuery(Exception):
@@ -133,7 +126,7 @@ async def get_prompt_state(request: Request) -> Response:
     entry: dict[str, Any] = {
         "id": job.id,
         "prompt_id": job.id,
-        "status": _SHORT_STATUS[job.state],
+        "status": SHORT_STATUS[job.state],
         "number": job.number,
         "create_time": job.created_ms,
         "execution_start_time": job.started_ms,

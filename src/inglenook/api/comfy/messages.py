@@ -11,12 +11,11 @@ import math
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from enum import Enum
 from typing import Any, assert_never
 
 import orjson
 
+from inglenook.api.comfy.outgoing import Outgoing, Previews, Scope, binary_frame, text_frame
 from inglenook.engine.events import (
     AnyEvent,
     Blocked,
@@ -43,45 +42,18 @@ FULL_STATE_NODES = 50
 STATE_INTERVAL_S = 0.1
 
 
-class Scope(Enum):
-    """Who gets a message of a run that was submitted without a client id."""
-
-    CLIENT = "client"
-    """Sockets without an id of their own that are no editors."""
-    EVERYONE = "everyone"
+def message(kind: str, data: Any, scope: Scope = Scope.CLIENT, *, droppable: bool = False) -> Outgoing:
+    """Return a JSON message. Raises orjson.JSONEncodeError for what JSON cannot hold."""
+    return json_message({"type": kind, "data": data}, scope, droppable=droppable)
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """One socket message: text, or a picture whose frame depends on the socket."""
-
-    text: str | None
-    scope: Scope = Scope.CLIENT
-    droppable: bool = False
-    plain: bytes | None = None
-    """Binary frame for sockets that know no metadata (event 1), or for all (event 3)."""
-    described: bytes | None = None
-    """Binary frame with metadata (event 4)."""
-    only_described: bool = False
-    only_plain: bool = False
-
-    @property
-    def size(self) -> int:
-        return len(self.text) if self.text is not None else len(self.plain or self.described or b"")
-
-    def payload(self, *, described: bool) -> str | bytes:
-        """Return what goes over a socket that wants previews with metadata, or without."""
-        if self.text is not None:
-            return self.text
-        return (self.described if described and self.described else self.plain) or self.described or b""
+def json_message(document: dict[str, Any], scope: Scope = Scope.CLIENT, *, droppable: bool = False) -> Outgoing:
+    """Return a message with fields of its own. Raises orjson.JSONEncodeError for what JSON cannot hold."""
+    text = orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS, default=str)
+    return Outgoing(text_frame(text), scope, droppable)
 
 
-def message(kind: str, data: Any) -> str:
-    """Return a socket message."""
-    return orjson.dumps({"type": kind, "data": data}, option=orjson.OPT_NON_STR_KEYS, default=str).decode()
-
-
-def status(remaining: int, sid: str | None = None) -> str:
+def status(remaining: int, sid: str | None = None) -> Outgoing:
     """Return the message that tells the length of the queue."""
     data: dict[str, Any] = {"status": {"exec_info": {"queue_remaining": remaining}}}
     if sid is not None:
@@ -136,10 +108,10 @@ def final_messages(job: Job, result: JobResult) -> list[Outgoing]:
     for node_id, output in result.outputs.items():
         shown = result.meta.get(node_id, {}).get("display_node", node_id)
         data = {"node": node_id, "display_node": shown, "output": with_videos(output), "prompt_id": job.id}
-        items.append(Outgoing(message("executed", data)))
+        items.append(message("executed", data))
     if result.messages:
         name, fields = result.messages[-1]
-        items.append(Outgoing(message(*execution_end(name, fields, job.id))))
+        items.append(message(*execution_end(name, fields, job.id)))
     items.append(RunMessages(job.id).left())
     return items
 
@@ -186,7 +158,7 @@ class RunMessages:
                 yield from self._end(event, Scope.EVERYONE)
             case NodeStarted(node=node):
                 yield from self._state(node, 0.0, 1.0, "running")
-                yield self._json(
+                yield message(
                     "executing", {"node": node.node_id, "display_node": node.display_id, "prompt_id": self._prompt_id}
                 )
             case Progress():
@@ -198,12 +170,11 @@ class RunMessages:
                 yield self._described_picture(node, picture, droppable=False)
             case Text(node=node, text=text):
                 name = node.node_id.encode()
-                frame = struct.pack(">II", 3, len(name)) + name + text.encode()
-                yield Outgoing(None, Scope.EVERYONE, plain=frame)
+                yield Outgoing(binary_frame(struct.pack(">II", 3, len(name)), name, text.encode()), Scope.EVERYONE)
             case Custom():
                 pass  # its sender chooses who hears it: `SocketHub.notice`
             case Blocked():
-                yield self._json("execution_error", self._blocked(event), Scope.EVERYONE)
+                yield message("execution_error", self._blocked(event), Scope.EVERYONE)
             case _:
                 assert_never(event)
 
@@ -219,10 +190,7 @@ class RunMessages:
 
     def left(self) -> Outgoing:
         """Return the message that the run is over, whatever its end."""
-        return self._json("executing", {"node": None, "prompt_id": self._prompt_id})
-
-    def _json(self, kind: str, data: Any, scope: Scope = Scope.CLIENT, *, droppable: bool = False) -> Outgoing:
-        return Outgoing(message(kind, data), scope, droppable)
+        return message("executing", {"node": None, "prompt_id": self._prompt_id})
 
     def _end(
         self, event: Started | Cached | Succeeded | Failed | Interrupted, scope: Scope = Scope.CLIENT
@@ -232,10 +200,10 @@ class RunMessages:
         fields = {name: getattr(event, name) for name in event.__struct_fields__}
         kind, data = execution_end(type(event).__name__, fields, self._prompt_id)
         try:
-            yield self._json(kind, data, scope)
+            yield message(kind, data, scope)
         except orjson.JSONEncodeError:  # values of a node that JSON cannot hold; the end must be told nevertheless
             logger.exception("%s of job %s is told without the values of its node", kind, self._prompt_id)
-            yield self._json(kind, {**data, "current_inputs": {}, "current_outputs": []}, scope)
+            yield message(kind, {**data, "current_inputs": {}, "current_outputs": []}, scope)
 
     def _blocked(self, event: Blocked) -> dict[str, Any]:
         return {
@@ -259,7 +227,7 @@ class RunMessages:
                 "output": None if event.output is None else with_videos(event.output),
                 "prompt_id": self._prompt_id,
             }
-            yield self._json("executed", data)
+            yield message("executed", data)
         before = self._states.get(node.node_id)
         total = 1.0 if before is None else before["max"]
         yield from self._state(node, total, total, "finished")
@@ -270,19 +238,19 @@ class RunMessages:
         if event.preview is not None:
             yield self._described_picture(event.node, event.preview, droppable=True)
         data = {"value": value, "max": total, "prompt_id": self._prompt_id, "node": event.node.node_id}
-        yield self._json("progress", data, Scope.EVERYONE, droppable=True)
+        yield message("progress", data, Scope.EVERYONE, droppable=True)
         if event.preview is not None:
             yield self._plain_picture(event.preview, droppable=True)
 
     def _plain_picture(self, picture: Picture, *, droppable: bool) -> Outgoing:
         kind = 2 if picture.media_type == "image/png" else 1
-        frame = struct.pack(">II", 1, kind) + picture.data
-        return Outgoing(None, Scope.EVERYONE, droppable, plain=frame, only_plain=True)
+        frame = binary_frame(struct.pack(">II", 1, kind), picture.data)
+        return Outgoing(frame, Scope.EVERYONE, droppable, Previews.PLAIN)
 
     def _described_picture(self, node: NodeRef, picture: Picture, *, droppable: bool) -> Outgoing:
         about = orjson.dumps({**self._ids(node), "image_type": picture.media_type})
-        frame = struct.pack(">II", 4, len(about)) + about + picture.data
-        return Outgoing(None, Scope.EVERYONE, droppable, described=frame, only_described=True)
+        frame = binary_frame(struct.pack(">II", 4, len(about)), about, picture.data)
+        return Outgoing(frame, Scope.EVERYONE, droppable, Previews.DESCRIBED)
 
     def _ids(self, node: NodeRef) -> dict[str, str | None]:
         return {
@@ -316,7 +284,7 @@ class RunMessages:
 
     def _state_message(self, nodes: dict[str, dict[str, Any]]) -> Outgoing:
         data = {"prompt_id": self._prompt_id, "nodes": nodes}
-        return self._json("progress_state", data, Scope.EVERYONE, droppable=True)
+        return message("progress_state", data, Scope.EVERYONE, droppable=True)
 
 
 def whole(value: float) -> float | int:

@@ -12,13 +12,10 @@ from inglenook.api.bodies import id_list, object_body
 from inglenook.api.comfy.entries import prompt_parts
 from inglenook.api.deps import CurrentServices, owner, services
 from inglenook.api.errors import JSONResponse
-from inglenook.api.parts import PartsResponse
+from inglenook.api.parts import PIECE_BYTES, PartsResponse
 from inglenook.dispatch.run import Run
 
 router = APIRouter(tags=["comfy"])
-
-_SMALL_PARTS = 1000
-"""Parts of an answer, five a job, up to which it is sent as one piece."""
 
 
 @router.get("/queue", summary="Running and pending jobs")
@@ -30,7 +27,8 @@ async def get_queue(request: Request) -> Response:
     parts.append(b'],"queue_pending":[')
     _append(parts, dispatcher.waiting(user))
     parts.append(b"]}")
-    return PartsResponse(parts) if len(parts) > _SMALL_PARTS else JSONResponse(b"".join(parts))
+    is_long = sum(map(len, parts)) > PIECE_BYTES
+    return PartsResponse(parts) if is_long else JSONResponse(b"".join(parts))
 
 
 def _append(parts: list[bytes], runs: Sequence[Run]) -> None:

@@ -1,7 +1,7 @@
-"""`GET /ws`: who is connected, what each is sent, and what happens to those who do not read.
+"""`GET /ws`: who is connected and what each is sent.
 
-One bounded queue and one sending task per socket. When a queue is half full, progress and previews are left out; when
-it is full, the socket is closed with 1013 and the others never notice. A run's messages are rendered once for all.
+One bounded queue and one sending task per socket (`client_socket.py`). A run's messages are rendered once for all.
+Where users are told apart, a socket hears of its user's jobs alone.
 """
 
 from __future__ import annotations
@@ -10,16 +10,21 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket, WebSocketState
 
-from inglenook.api.comfy.messages import Outgoing, RunMessages, Scope, final_messages, message, status
-from inglenook.api.websocket_protocol import EXTENSION
+from inglenook.api.comfy.client_socket import ClientSocket
+from inglenook.api.comfy.messages import RunMessages, final_messages, message, status
+from inglenook.api.comfy.outgoing import Outgoing, Scope
+from inglenook.api.comfy.socket_commands import SocketCommands
+from inglenook.api.comfy.task_updates import TaskUpdates
+from inglenook.api.deps import owner
+from inglenook.api.log_feed import Entry, LogFeed, logs_event
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.run import Run
 from inglenook.engine.events import AnyEvent, Custom, NodeStarted
@@ -27,94 +32,34 @@ from inglenook.jobs import JobId, JobStore
 
 logger = logging.getLogger(__name__)
 
-QUEUE_BYTES = 32 << 20
-QUEUE_MESSAGES = 20_000
-BATCH_BYTES = 64 << 10
-PARSED_CHARACTERS = 64 << 10
-"""Longest message of a client that is parsed; feature flags are some hundred bytes."""
 STATUS_INTERVAL_S = 0.05
 """Sockets that do not own the job hear of the queue's length at most this often."""
 CLOSE_TRY_AGAIN_LATER = 1013
-
-
-class Socket:
-    """One connected client: its flags and what waits to be sent."""
-
-    def __init__(self, websocket: WebSocket, sid: str, *, named: bool) -> None:
-        self.sid = sid
-        self.is_named = named
-        self.is_editor = False
-        """It has sent feature flags: it gets ComfyUI's addressing exactly."""
-        self.wants_described_previews = False
-        self._websocket = websocket
-        self._waiting: deque[Outgoing] = deque()
-        self._bytes = 0
-        self._wake = asyncio.Event()
-        self.overrun = asyncio.Event()
-
-    @property
-    def hears_everything(self) -> bool:
-        """Whether runs without a client id are told to it in full."""
-        return not self.is_named and not self.is_editor
-
-    def put(self, items: Iterable[Outgoing]) -> None:
-        """Queue messages; drop what can be dropped when the reader is slow."""
-        for item in items:
-            if (item.only_described and not self.wants_described_previews) or (
-                item.only_plain and self.wants_described_previews
-            ):
-                continue
-            is_slow = self._bytes > QUEUE_BYTES // 2 or len(self._waiting) > QUEUE_MESSAGES // 2
-            if is_slow and item.droppable:
-                continue
-            self._waiting.append(item)
-            self._bytes += item.size
-        if self._bytes > QUEUE_BYTES or len(self._waiting) > QUEUE_MESSAGES:
-            self.overrun.set()
-        self._wake.set()
-
-    async def send_all(self) -> None:
-        """Send what is queued, for as long as the socket lives; return when the reader was too slow."""
-        can_batch = EXTENSION in self._websocket.scope.get("extensions", {})
-        while not self.overrun.is_set():
-            await self._wake.wait()
-            self._wake.clear()
-            while self._waiting and not self.overrun.is_set():
-                batch = self._next_batch(BATCH_BYTES if can_batch else 0)
-                if len(batch) > 1:
-                    await self._websocket.send({"type": "websocket.send", "batch": batch})
-                else:
-                    kind = "text" if isinstance(batch[0], str) else "bytes"
-                    await self._websocket.send({"type": "websocket.send", kind: batch[0]})
-
-    def _next_batch(self, limit: int) -> list[str | bytes]:
-        """Take at least one message from the queue, and more until they have `limit` bytes."""
-        batch: list[str | bytes] = []
-        size = 0
-        while self._waiting and (not batch or size < limit):
-            item = self._waiting.popleft()
-            size += item.size
-            batch.append(item.payload(described=self.wants_described_previews))
-        self._bytes -= size
-        return batch
+_MOST_LOG_READERS = 1000
 
 
 class SocketHub:
     """All sockets of a server; listens to the bus."""
 
     def __init__(self, dispatcher: Dispatcher, store: JobStore, features: dict[str, Any]) -> None:
+        self.logs = LogFeed()
         self._dispatcher = dispatcher
         self._store = store
-        self._features = features
-        self._sockets: set[Socket] = set()
-        self._by_sid: dict[str, Socket] = {}
+        self._commands = SocketCommands(features)
+        self._sockets: set[ClientSocket] = set()
+        """Those that hear what is told to all: the newest of each id."""
+        self._by_sid: dict[tuple[str | None, str], ClientSocket] = {}
+        """(user, sid) -> the newest socket of that id."""
         self._renderers: dict[str, tuple[int, RunMessages]] = {}
         """Job id -> attempt and what renders it; a new attempt starts with a new one."""
+        self._task_updates = TaskUpdates()
+        self._log_readers: dict[tuple[str | None, str], None] = {}
+        """(user, sid) of those who want log lines, connected or not, in the order in which they asked."""
         self._status_timer: asyncio.TimerHandle | None = None
         self._told_at = float("-inf")
         self._change = 0
         """Counts changes of the queue."""
-        self._told: dict[Socket, int] = {}
+        self._told: dict[ClientSocket, int] = {}
         """The change that each socket was told of last."""
 
     # -- the bus speaks ----------------------------------------------------------------------------------------------
@@ -126,11 +71,14 @@ class SocketHub:
         if any(type(event) is Custom for event in events):
             for is_custom, group in groupby(events, lambda event: type(event) is Custom):
                 if is_custom:
-                    self._tell_custom(group)
+                    self._tell_custom(run.job.user, group)
                 else:
                     self._tell(run, list(group))
         else:
             self._tell(run, events)
+        watchers = self._watchers(run)
+        if watchers and (update := self._task_updates.went_on(run, events)) is not None:
+            _put(watchers, [update])
 
     def _tell(self, run: Run, events: Sequence[AnyEvent]) -> None:
         targets = self._targets(run)
@@ -142,81 +90,142 @@ class SocketHub:
             self._renderers[run.job.id] = (run.job.attempt, renderer)
         self._deliver(run, targets, renderer.render_all(events))
 
-    def _tell_custom(self, events: Iterable[AnyEvent]) -> None:
-        for event in events:
-            if isinstance(event, Custom):
-                self.notice(event.name, event.data, event.client_id)
+    def _tell_custom(self, user: str | None, events: Iterable[AnyEvent]) -> None:
+        """What a node pack sends during a run: to a client of the run's user, or to all of them."""
+        customs = (event for event in events if isinstance(event, Custom))
+        for client_id, group in groupby(customs, lambda event: event.client_id):
+            items = [item for event in group if (item := _pack_message(event.name, event.data)) is not None]
+            if client_id is None:
+                _put(self._of_user(user), items)
+            elif (socket := self._by_sid.get((user, client_id))) is not None:
+                socket.put(items)
 
     def notice(self, name: str, data: Any, client_id: str | None) -> None:
-        """Tell one client, or everybody, what a node pack has to say."""
-        chosen = self._sockets if client_id is None else filter(None, (self._by_sid.get(client_id),))
-        item = Outgoing(message(name, data))
-        for socket in list(chosen):
-            socket.put([item])
+        """Tell one client, or everybody, what a node pack has to say outside a run."""
+        item = _pack_message(name, data)
+        if item is not None:
+            _put([socket for socket in self._sockets if client_id in (None, socket.sid)], [item])
+
+    def tell_editors(self, name: str, data: dict[str, Any]) -> None:
+        """Tell the editors that are connected, and no other client, what only they know."""
+        editors = [socket for socket in self._sockets if socket.is_editor]
+        if editors:
+            _put(editors, [message(name, data, droppable=True)])
 
     def run_left(self, run: Run) -> None:
         self._renderers.pop(run.job.id, None)
         self._deliver(run, self._targets(run), [RunMessages(run.job.id).left()])
+        watchers = self._watchers(run)
+        if watchers:
+            _put(watchers, [self._task_updates.ended(run)])
+        else:
+            self._task_updates.forget(run.job.id)
+
+    def run_retried(self, run: Run, reason: str) -> None:
+        """Tell the owner why the job begins anew: its nodes are executed again."""
+        text = f"The process that ran job {run.job.id} was ended ({reason}) and was started again; so is the job."
+        self._deliver(run, self._targets(run), [message("notification", {"value": text, "id": run.job.id})])
+
+    def runs_cancelled(self, runs: Sequence[Run]) -> None:
+        for run in runs:
+            if watchers := self._watchers(run):
+                _put(watchers, [self._task_updates.cancelled(run)])
 
     def queue_changed(self, remaining: int, run: Run | None) -> None:
         """Tell the owner of the job at once, the others too unless they were told just now: then soon."""
         self._change += 1
-        owner = self._by_sid.get(run.job.client_id) if run is not None and run.job.client_id else None
+        owner = None if run is None else self._by_sid.get((run.job.user, run.job.client_id or ""))
         if owner is not None:
-            owner.put([Outgoing(status(remaining))])
+            owner.put([status(self._remaining(owner.user))])
             self._told[owner] = self._change
         if self._status_timer is None and len(self._sockets) > (owner is not None):
             loop = asyncio.get_running_loop()
             at = max(loop.time(), self._told_at + STATUS_INTERVAL_S)
             self._status_timer = loop.call_at(at, self._tell_status)
+        if run is not None and not run.job.state.is_end and (watchers := self._watchers(run)):
+            _put(watchers, [self._task_updates.changed(run)])
 
     def _tell_status(self) -> None:
         self._status_timer = None
         self._told_at = asyncio.get_running_loop().time()
-        item = Outgoing(status(self._dispatcher.remaining))
+        items: dict[str | None, Outgoing] = {}
         for socket in self._sockets:
             if self._told.get(socket) != self._change:
+                item = items.get(socket.user)
+                if item is None:
+                    item = items[socket.user] = status(self._remaining(socket.user))
                 socket.put([item])
                 self._told[socket] = self._change
 
-    def _targets(self, run: Run) -> list[Socket]:
-        if run.job.client_id is None:
-            return list(self._sockets)
-        return [self._by_sid[client_id] for client_id in run.client_ids if client_id in self._by_sid]
+    def _remaining(self, user: str | None) -> int:
+        """How many jobs the user sees in `/queue`."""
+        return self._dispatcher.remaining_of(user)
 
-    def _deliver(self, run: Run, targets: list[Socket], items: list[Outgoing]) -> None:
+    # -- logs --------------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def showing_logs(self) -> Iterator[None]:
+        """Collect log records, and send them to those who want them, for the time of the block."""
+        with self.logs.attached(self._tell_logs):
+            yield
+
+    def show_logs(self, user: str | None, sid: str, *, enabled: bool) -> None:
+        """Send new log lines to a socket, or no longer; also to one that connects later."""
+        self._log_readers.pop((user, sid), None)
+        if enabled:
+            self._log_readers[(user, sid)] = None
+            while len(self._log_readers) > _MOST_LOG_READERS:
+                del self._log_readers[next(iter(self._log_readers))]
+
+    def _tell_logs(self, entries: list[Entry]) -> None:
+        readers = [socket for key in self._log_readers if (socket := self._by_sid.get(key)) is not None]
+        if readers:
+            _put(readers, [message("logs", logs_event(entries), droppable=True)])
+
+    # -- addressing --------------------------------------------------------------------------------------------------
+
+    def _of_user(self, user: str | None) -> list[ClientSocket]:
+        return [socket for socket in self._sockets if socket.user == user]
+
+    def _watchers(self, run: Run) -> list[ClientSocket]:
+        """Sockets that hear of the job as `task_update`."""
+        user = run.job.user
+        return [socket for socket in self._sockets if socket.hears_everything and socket.user == user]
+
+    def _targets(self, run: Run) -> list[ClientSocket]:
+        user = run.job.user
+        if run.job.client_id is None:
+            return self._of_user(user)
+        chosen = (self._by_sid.get((user, client_id)) for client_id in run.client_ids)
+        return [socket for socket in chosen if socket is not None]
+
+    def _deliver(self, run: Run, targets: list[ClientSocket], items: list[Outgoing]) -> None:
         if run.job.client_id is not None:
-            for socket in targets:
-                socket.put(items)
+            _put(targets, items)
             return
         for_everyone = [item for item in items if item.scope is Scope.EVERYONE]
         for socket in targets:
-            socket.put(items if socket.hears_everything else for_everyone)
+            # A client that has submitted the same job under its own id wants all of it.
+            is_meant = socket.hears_everything or socket.sid in run.also_for
+            socket.put(items if is_meant else for_everyone)
 
     # -- clients -----------------------------------------------------------------------------------------------------
 
     async def serve(self, websocket: WebSocket) -> None:
         """Handle one connection until it ends."""
-        wanted = websocket.query_params.get("clientId", "")
-        socket = Socket(websocket, wanted or uuid.uuid4().hex, named=bool(wanted))
+        wanted = client_id_of(websocket.scope.get("query_string", b""))
+        socket = ClientSocket(websocket, wanted or uuid.uuid4().hex, owner(websocket), named=bool(wanted))
         await websocket.accept()
-        self._sockets.add(socket)
-        self._by_sid[socket.sid] = socket
-        remaining = self._dispatcher.remaining
-        self._told[socket] = self._change
-        socket.put([Outgoing(status(remaining, socket.sid)), *self._missed(socket.sid)])
+        self._enter(socket)
         tasks = {
             asyncio.create_task(socket.send_all()),
             asyncio.create_task(socket.overrun.wait()),
-            asyncio.create_task(self._receive(websocket, socket)),
+            asyncio.create_task(self._commands.read(websocket, socket)),
         }
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._sockets.discard(socket)
-            self._told.pop(socket, None)
-            if self._by_sid.get(socket.sid) is socket:
-                del self._by_sid[socket.sid]
+            self._leave(socket)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -225,10 +234,35 @@ class SocketHub:
                     async with asyncio.timeout(1):
                         await websocket.close(CLOSE_TRY_AGAIN_LATER)
 
-    def _missed(self, sid: str) -> list[Outgoing]:
+    async def close(self) -> None:
+        """Wait for submissions that came on sockets; call it once the dispatcher takes no more."""
+        await self._commands.close()
+
+    def _enter(self, socket: ClientSocket) -> None:
+        """Connect a socket; an older one of the same id stays open and hears nothing any more."""
+        key = (socket.user, socket.sid)
+        older = self._by_sid.get(key)
+        if older is not None:
+            self._sockets.discard(older)
+            self._told.pop(older, None)
+        self._by_sid[key] = socket
+        self._sockets.add(socket)
+        self._told[socket] = self._change
+        socket.put([status(self._remaining(socket.user), socket.sid), *self._missed(socket)])
+
+    def _leave(self, socket: ClientSocket) -> None:
+        self._sockets.discard(socket)
+        self._told.pop(socket, None)
+        key = (socket.user, socket.sid)
+        if self._by_sid.get(key) is socket:
+            del self._by_sid[key]
+
+    def _missed(self, socket: ClientSocket) -> list[Outgoing]:
         """What a client that comes late is told of its jobs: of those that run, and of those that ended lately."""
         items: list[Outgoing] = []
-        for run in self._dispatcher.recent(sid):
+        for run in self._dispatcher.recent(socket.sid):
+            if run.job.user != socket.user:
+                continue
             if run.is_committed and run.result is not None:
                 items += final_messages(run.job, run.result)
                 continue
@@ -243,39 +277,32 @@ class SocketHub:
 
     async def repeat(self, job_id: str, client_id: str) -> None:
         """Tell a client that submitted a known job again what it would have heard of its end, if it has ended."""
-        socket = self._by_sid.get(client_id)
-        if socket is None:
-            return
         run = self._dispatcher.find(job_id)
         if run is not None:
-            if run.is_committed and run.result is not None:
+            socket = self._by_sid.get((run.job.user, client_id))
+            if socket is not None and run.is_committed and run.result is not None:
                 socket.put(final_messages(run.job, run.result))
             return
         entry = await self._store.history_entry(JobId(job_id))
-        if entry is not None:
+        if entry is not None and (socket := self._by_sid.get((entry.job.user, client_id))) is not None:
             socket.put(final_messages(entry.job, entry.result))
 
-    async def _receive(self, websocket: WebSocket, socket: Socket) -> None:
-        """Read until the client leaves. Only the first JSON message means something: its feature flags, if any."""
-        is_first = True
-        while True:
-            try:
-                received = await websocket.receive()
-            except (WebSocketDisconnect, RuntimeError):
-                return
-            if received["type"] == "websocket.disconnect":
-                return
-            text = received.get("text")
-            if not is_first or not text or len(text) > PARSED_CHARACTERS:
-                continue
-            try:
-                parsed = orjson.loads(text)
-            except orjson.JSONDecodeError:
-                continue
-            if isinstance(parsed, dict) and parsed.get("type") == "feature_flags":
-                flags = parsed.get("data")
-                if isinstance(flags, dict):
-                    socket.is_editor = True
-                    socket.wants_described_previews = flags.get("supports_preview_metadata") is True
-                socket.put([Outgoing(message("feature_flags", self._features))])
-            is_first = False
+
+def client_id_of(query: bytes) -> str:
+    """The `clientId` of a query, the first if there are several; empty when there is none."""
+    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    return next((value for name, value in pairs if name == "clientId"), "")
+
+
+def _put(sockets: Iterable[ClientSocket], items: Sequence[Outgoing]) -> None:
+    for socket in sockets:
+        socket.put(items)
+
+
+def _pack_message(name: str, data: Any) -> Outgoing | None:
+    """What a node pack sends; a slow reader may miss it, since nobody knows how much of it there will be."""
+    try:
+        return message(name, data, droppable=True)
+    except orjson.JSONEncodeError:
+        logger.exception("message %.100s of a node pack could not be told", name)
+        return None

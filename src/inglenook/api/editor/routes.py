@@ -35,14 +35,14 @@ async def get_start_page(request: Request) -> Response:
     return JSONResponse({"name": "inglenook", "version": __version__, "docs": "/docs"})
 
 
-@router.get("/editor", include_in_schema=False)
+@router.get("/editor", summary="Leads to `/editor/`", include_in_schema=False)
 async def get_editor_without_slash(request: Request) -> Response:
     """Lead to `/editor/`: the page finds its files and the API beside its own address."""
     query = request.url.query
     return RedirectResponse(f"editor/?{query}" if query else "editor/")
 
 
-@router.get("/user.css", include_in_schema=False)
+@router.get("/user.css", summary="The user's own style sheet for the editor", include_in_schema=False)
 async def get_user_style(request: Request) -> Response:
     """Send the user's own style sheet, empty where there is none: the editor's page always asks for it."""
     found = await asyncio.to_thread(_user_style, request)

@@ -18,7 +18,7 @@ from inglenook.api.gateway.refusals import answers
 from inglenook.dispatch.addresses import WebhookRefused
 from inglenook.jobs import ENDS, EVENTS, Delivery, DeliveryFilter, DeliveryState, JobId, Webhook
 
-router = APIRouter(tags=["webhooks"])
+router = APIRouter(prefix="/api", tags=["webhooks"])
 
 _LONGEST_SECRET = 500
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0008"
-down_revision: str | None = "0002"
+down_revision: str | None = "0003"
 
 _sequence_type = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
