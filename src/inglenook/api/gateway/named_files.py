@@ -39,7 +39,7 @@ def _file(media: str) -> dict[int | str, dict[str, Any]]:
         206: {"content": content, "description": "The part that Range asks for"},
         304: {"description": "The client has it already"},
         412: answers(416)[416],
-        **answers(404, 416, 422),
+        **answers(400, 404, 416, 422),
     }
 
 
