@@ -129,6 +129,9 @@ class Settings(BaseSettings):
     enable_asset_hashing: bool = Field(
         False, description="Hash every file of that library, models too; uploads are hashed in any case."
     )
+    allow_remote_inputs: bool = Field(
+        False, description="Fetch images and other files that a parameter names by http address; never private ones."
+    )
     default_workflow: Path | None = Field(
         None, description="Workflow file that a plain text as `prompt` is filled into; the demo's."
     )

@@ -43,7 +43,7 @@ from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.editor import FrontEnd, FrontEndFiles, UnderEditor
 from inglenook.api.editor import routes as editor
-from inglenook.api.gateway import workflow_convert
+from inglenook.api.gateway import workflow_convert, workflow_parameters
 from inglenook.api.hot import HotRoutes
 from inglenook.api.identity import Identity
 from inglenook.api.offline import Offline
@@ -68,13 +68,16 @@ _ROUTERS = (
     subgraphs.router,
     users.router,
     userdata.router,
-    workflow_convert.router,
 )
 _BARE_ROUTERS = (internal.router, logs.router, editor.router)
 """Those that do not exist under `/api`."""
-
-
-_ONLY_UNDER_API = (assets.router, asset_uploads.router, asset_scans.router)
+_ONLY_UNDER_API = (
+    assets.router,
+    asset_uploads.router,
+    asset_scans.router,
+    workflow_convert.router,
+    workflow_parameters.router,
+)
 """Routes whose paths begin with `/api` themselves."""
 
 
