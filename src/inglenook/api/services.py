@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import orjson
@@ -25,6 +25,7 @@ from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.questions import PackQuestions
+from inglenook.errors import SettingsError
 from inglenook.jobs import DataFolderLock, Job, JobStore, sqlite_url
 from inglenook.media import writing
 from inglenook.media.attempts import discard_files, forget_all
@@ -40,20 +41,21 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Open the store, start the workers; close all of it in the reverse order.
 
     Raises DataFolderLocked when another server uses the data folder, KeyFileError or JobStoreError when its keys or its
-    database cannot be used.
+    database cannot be used, SettingsError when a folder cannot be made.
     """
     async with AsyncExitStack() as stack:
         yield await _build(settings, stack)
 
 
 async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
-    settings.data_folder.mkdir(parents=True, exist_ok=True)
-    stack.enter_context(DataFolderLock(settings.data_folder))
+    with _usable():
+        stack.enter_context(DataFolderLock(settings.data_folder))
     keys = await stack.enter_async_context(KeyRing.of(settings).watching())
     tell_who_is_served(settings, keys)
     folders = Folders.from_settings(settings)
     await asyncio.to_thread(shutil.rmtree, settings.temp_folder, ignore_errors=True)
-    folders.create()
+    with _usable():
+        folders.create()
     writing.flush_to_disk(settings.flush_outputs)
     store = await stack.enter_async_context(
         JobStore.open(
@@ -115,6 +117,16 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         media_reader=media_reader,
         assets=assets,
     )
+
+
+@contextmanager
+def _usable() -> Iterator[None]:
+    """Name the folder that cannot be made or written."""
+    try:
+        yield
+    except OSError as error:
+        text = f"cannot use {error.filename}: {error.strerror}; --base-directory or --data-dir names another folder"
+        raise SettingsError(text) from error
 
 
 def _local_worker(settings: Settings) -> DeviceWorker:

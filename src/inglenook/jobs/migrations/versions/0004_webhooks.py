@@ -1,6 +1,6 @@
 """Webhooks of jobs, and the outbox of their deliveries.
 
-Revision ID: 0008
+Revision ID: 0004
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0008"
+revision = "0004"
 down_revision: str | None = "0003"
 
 _sequence_type = sa.BigInteger().with_variant(sa.Integer, "sqlite")
