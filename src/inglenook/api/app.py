@@ -47,6 +47,7 @@ from inglenook.api.gateway import named_files, node_list, system_info, webhooks,
 from inglenook.api.hot import HotRoutes
 from inglenook.api.identity import Identity
 from inglenook.api.offline import Offline
+from inglenook.api.openapi_page import complete_page
 from inglenook.api.pack_routes import PackRoutes
 from inglenook.api.telemetry import MeteredRequests
 
@@ -100,6 +101,7 @@ def create_app(services: Services) -> ASGIApp:
     app.state.front_end = FrontEnd.from_settings(settings)
     errors.install(app)
     _add_routes(app)
+    complete_page(app)
     hot = HotRoutes(
         app,
         {
