@@ -43,7 +43,7 @@ from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.editor import FrontEnd, FrontEndFiles, UnderEditor
 from inglenook.api.editor import routes as editor
-from inglenook.api.gateway import workflow_convert, workflow_parameters
+from inglenook.api.gateway import webhooks, workflow_convert, workflow_parameters
 from inglenook.api.hot import HotRoutes
 from inglenook.api.identity import Identity
 from inglenook.api.offline import Offline
@@ -77,6 +77,7 @@ _ONLY_UNDER_API = (
     asset_scans.router,
     workflow_convert.router,
     workflow_parameters.router,
+    webhooks.router,
 )
 """Routes whose paths begin with `/api` themselves."""
 

@@ -19,6 +19,7 @@ from inglenook.api.comfy.features import features
 from inglenook.api.comfy.sockets import SocketHub
 from inglenook.api.deps import Services
 from inglenook.api.media_reader import MediaReader
+from inglenook.api.webhook_settings import webhooks_of
 from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
@@ -79,12 +80,16 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     )
     hub = SocketHub(dispatcher, store, features(settings))
     bus.join(hub)
+    webhooks = webhooks_of(settings, store)
+    bus.join(webhooks)
+    stack.push_async_callback(webhooks.close)
     stack.enter_context(hub.showing_logs())
     stack.push_async_callback(hub.close)
     assets = None  # opened before the dispatcher closes: jobs that end meanwhile are noted
     if settings.enable_assets:
         assets = await stack.enter_async_context(open_assets(settings, store, folders, bus, hub.tell_editors))
     stack.push_async_callback(dispatcher.close, settings.shutdown_grace_s)
+    await webhooks.start()
     await dispatcher.recover(_class_types)
     forget_all(settings.data_folder)
     await dispatcher.start()
@@ -92,7 +97,9 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     users = Users(folders.user, settings.data_folder)
     media_reader = MediaReader()
     stack.push_async_callback(media_reader.close)
-    return Services(settings, store, folders, catalogs, dispatcher, questions, hub, keys, users, media_reader, assets)
+    return Services(
+        settings, store, folders, catalogs, dispatcher, questions, hub, keys, users, webhooks, media_reader, assets
+    )
 
 
 @contextmanager

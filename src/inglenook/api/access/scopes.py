@@ -32,7 +32,7 @@ class Scope(enum.IntEnum):
 
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_ADMIN_READS = ("/keys", "/internal/logs")
+_ADMIN_READS = ("/keys", "/internal/logs", "/metrics")
 _RUN = frozenset(
     {
         "/prompt",
@@ -65,6 +65,7 @@ _RUN_BELOW = (
     "/tasks/",
     "/workflow/",
     "/workflows/",
+    "/webhooks/",
 )
 _ASSETS = "/assets/"
 _ASSETS_ADMIN = ("/assets/seed", "/assets/prune")
