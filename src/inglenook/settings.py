@@ -125,6 +125,13 @@ class Settings(BaseSettings):
     max_nodes: int = Field(20_000, ge=1, description="Nodes of one graph.")
     max_megapixels: float = Field(256.0, gt=0, description="Largest picture that is read, in millions of pixels.")
 
+    enable_assets: bool = Field(True, description="Keep a library of the files in the folders, for `/api/assets`.")
+    enable_asset_hashing: bool = Field(
+        False, description="Hash every file of that library, models too; uploads are hashed in any case."
+    )
+    allow_remote_inputs: bool = Field(
+        False, description="Fetch images and other files that a parameter names by http address; never private ones."
+    )
     default_workflow: Path | None = Field(
         None, description="Workflow file that a plain text as `prompt` is filled into; the demo's."
     )

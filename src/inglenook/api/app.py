@@ -16,6 +16,9 @@ from inglenook.api.access.sessions import Sessions
 from inglenook.api.boundary import Boundary
 from inglenook.api.cache_headers import CacheHeaders
 from inglenook.api.comfy import (
+    asset_scans,
+    asset_uploads,
+    assets,
     extensions,
     features,
     file_metadata,
@@ -40,7 +43,7 @@ from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.editor import FrontEnd, FrontEndFiles, UnderEditor
 from inglenook.api.editor import routes as editor
-from inglenook.api.gateway import workflow_convert
+from inglenook.api.gateway import workflow_convert, workflow_parameters
 from inglenook.api.hot import HotRoutes
 from inglenook.api.identity import Identity
 from inglenook.api.offline import Offline
@@ -65,10 +68,17 @@ _ROUTERS = (
     subgraphs.router,
     users.router,
     userdata.router,
-    workflow_convert.router,
 )
 _BARE_ROUTERS = (internal.router, logs.router, editor.router)
 """Those that do not exist under `/api`."""
+_ONLY_UNDER_API = (
+    assets.router,
+    asset_uploads.router,
+    asset_scans.router,
+    workflow_convert.router,
+    workflow_parameters.router,
+)
+"""Routes whose paths begin with `/api` themselves."""
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -123,7 +133,8 @@ def create_app(services: Services) -> ASGIApp:
 
 def route_table() -> list[APIRoute]:
     """Return every route, by its bare path."""
-    return [route for router in (*_ROUTERS, *_BARE_ROUTERS) for route in router.routes if isinstance(route, APIRoute)]
+    routers = (*_ROUTERS, *_BARE_ROUTERS, *_ONLY_UNDER_API)
+    return [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
 
 
 def _add_routes(app: FastAPI) -> None:
@@ -140,6 +151,8 @@ def _add_routes(app: FastAPI) -> None:
     for router in (*_ROUTERS, sockets):
         app.include_router(router)
         app.include_router(router, prefix="/api", include_in_schema=False)
+    for router in _ONLY_UNDER_API:
+        app.include_router(router)
 
     for router in _BARE_ROUTERS:
         app.include_router(router)

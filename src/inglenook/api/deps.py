@@ -9,6 +9,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from inglenook.api.access.keyring import KeyRing
+from inglenook.api.asset_services import AssetServices
 from inglenook.api.identity import user_of
 from inglenook.api.media_reader import MediaReader
 from inglenook.dispatch.catalogs import Catalogs
@@ -37,6 +38,8 @@ class Services:
     keys: KeyRing
     users: Users
     media_reader: MediaReader = field(default_factory=MediaReader)
+    assets: AssetServices | None = None
+    """None where the asset library is switched off."""
 
 
 def services(connection: HTTPConnection) -> Services:

@@ -13,6 +13,7 @@ import orjson
 from inglenook.api import offline
 from inglenook.api.access.keyring import KeyRing
 from inglenook.api.access.notices import tell_who_is_served
+from inglenook.api.asset_services import open_assets
 from inglenook.api.comfy.entries import show_result
 from inglenook.api.comfy.features import features
 from inglenook.api.comfy.sockets import SocketHub
@@ -78,6 +79,9 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     bus.join(hub)
     stack.enter_context(hub.showing_logs())
     stack.push_async_callback(hub.close)
+    assets = None  # opened before the dispatcher closes: jobs that end meanwhile are noted
+    if settings.enable_assets:
+        assets = await stack.enter_async_context(open_assets(settings, store, folders, bus, hub.tell_editors))
     stack.push_async_callback(dispatcher.close, settings.shutdown_grace_s)
     await dispatcher.recover(_class_types)
     forget_all(settings.data_folder)
@@ -86,7 +90,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     users = Users(folders.user, settings.data_folder)
     media_reader = MediaReader()
     stack.push_async_callback(media_reader.close)
-    return Services(settings, store, folders, catalogs, dispatcher, questions, hub, keys, users, media_reader)
+    return Services(settings, store, folders, catalogs, dispatcher, questions, hub, keys, users, media_reader, assets)
 
 
 def _local_worker(settings: Settings) -> DeviceWorker:

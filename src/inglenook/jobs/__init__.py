@@ -30,7 +30,7 @@ from inglenook.jobs.job import (
     State,
 )
 from inglenook.jobs.lock import DataFolderLock
-from inglenook.jobs.rows import extra_json
+from inglenook.jobs.rows import extra_json, result_files
 from inglenook.jobs.store import JobStore, now_ms
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "extra_json",
     "from_json",
     "now_ms",
+    "result_files",
     "sqlite_url",
     "to_json",
 ]

@@ -83,6 +83,12 @@ def output_rows(job_id: JobId, outputs: Mapping[str, Any]) -> list[dict[str, Any
     ]
 
 
+def result_files(outputs: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The files that a result names: the node, and `{"filename", "subfolder"?, "type"?}`."""
+    for node_id, _media_key, item in _files(outputs):
+        yield node_id, item
+
+
 def _files(outputs: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for node_id, shown in outputs.items():
         if not isinstance(shown, dict):

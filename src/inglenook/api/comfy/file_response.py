@@ -92,7 +92,7 @@ def answer_with_file(path: Path, asked: Headers, type_headers: Mapping[str, str]
         raise ApiError(404, "not_found", f"There is no file {path.name!r}") from None
     with ExitStack() as stack:
         stack.callback(file.close)
-        answer = _answer(file, _type_headers(path.name, asked) if type_headers is None else type_headers, asked)
+        answer = _answer(file, headers_of_uploaded(path.name, asked) if type_headers is None else type_headers, asked)
         if answer.file is not None:
             stack.pop_all()
         return answer
@@ -242,7 +242,7 @@ def is_active(media_type: str) -> bool:
     return media_type in _ACTIVE_TYPES or media_type.endswith(("/xml", "+xml"))
 
 
-def _type_headers(name: str, asked: Headers) -> dict[str, str]:
+def headers_of_uploaded(name: str, asked: Headers) -> dict[str, str]:
     """Content type and disposition; types that run in a page are sent as downloads, but SVG may fill an `<img>`."""
     media_type = content_type(name)
     headers = {"X-Content-Type-Options": "nosniff"}

@@ -106,6 +106,12 @@ class SocketHub:
         if item is not None:
             _put([socket for socket in self._sockets if client_id in (None, socket.sid)], [item])
 
+    def tell_editors(self, name: str, data: dict[str, Any]) -> None:
+        """Tell the editors that are connected, and no other client, what only they know."""
+        editors = [socket for socket in self._sockets if socket.is_editor]
+        if editors:
+            _put(editors, [message(name, data, droppable=True)])
+
     def run_left(self, run: Run) -> None:
         self._renderers.pop(run.job.id, None)
         self._deliver(run, self._targets(run), [RunMessages(run.job.id).left()])
