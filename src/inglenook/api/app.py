@@ -43,7 +43,13 @@ from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.editor import FrontEnd, FrontEndFiles, UnderEditor
 from inglenook.api.editor import routes as editor
-from inglenook.api.gateway import workflow_convert, workflow_parameters
+from inglenook.api.gateway import (
+    workflow_convert,
+    workflow_library,
+    workflow_parameters,
+    workflow_update,
+    workflow_upload,
+)
 from inglenook.api.hot import HotRoutes
 from inglenook.api.identity import Identity
 from inglenook.api.offline import Offline
@@ -77,6 +83,9 @@ _ONLY_UNDER_API = (
     asset_scans.router,
     workflow_convert.router,
     workflow_parameters.router,
+    workflow_upload.router,
+    workflow_update.router,
+    workflow_library.router,
 )
 """Routes whose paths begin with `/api` themselves."""
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
@@ -31,6 +31,10 @@ class WorkflowNotStored(InglenookError):
 
 class WorkflowNameTaken(InglenookError):
     """The library has a workflow of that name already."""
+
+
+class VersionMoved(InglenookError):
+    """Somebody else has stored a version since the one that a change was made from."""
 
 
 class LibraryFull(InglenookError):
@@ -81,6 +85,8 @@ class NewVersion:
     tags: Sequence[str] | None = None
     """None leaves them."""
     description: str | None = None
+    base: int | None = None
+    """The version that it was made from, which must still be the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +191,8 @@ def _save(connection: Connection, owner: str, new: NewVersion, now_ms: int, keep
         return Saved(_create(connection, owner, new, now_ms), is_new=True, is_changed=True)
     if not overwrite:
         raise WorkflowNameTaken(new.name)
+    if new.base is not None and new.base != found.version:
+        raise VersionMoved(f"{new.name} has got version {found.version}")
     digest = connection.scalar(
         select(workflow_versions.c.digest).where(
             workflow_versions.c.workflow_id == found.id, workflow_versions.c.version == found.version
@@ -282,6 +290,28 @@ def describe(
         changes["description"] = description
     connection.execute(update(workflows).where(workflows.c.id == found.id).values(changes))
     return _known(connection, owner, changes.get("name", name))
+
+
+def change(
+    connection: Connection,
+    owner: str,
+    name: str,
+    now_ms: int,
+    new: NewVersion | None,
+    *,
+    keep: int,
+    new_name: str | None = None,
+    tags: Sequence[str] | None = None,
+    description: str | None = None,
+) -> Saved:
+    """Change what is said about a workflow and store a new version, if there is one, or neither.
+
+    Raises WorkflowNotStored, WorkflowNameTaken, VersionMoved.
+    """
+    record = describe(connection, owner, name, now_ms, new_name=new_name, tags=tags, description=description)
+    if new is None:
+        return Saved(record, is_new=False, is_changed=False)
+    return _save(connection, owner, replace(new, name=record.name), now_ms, keep, overwrite=True)
 
 
 def remove(connection: Connection, owner: str, name: str) -> None:

@@ -65,6 +65,7 @@ _RUN_BELOW = (
     "/tasks/",
     "/workflow/",
     "/workflows/",
+    "/run/",
 )
 _ASSETS = "/assets/"
 _ASSETS_ADMIN = ("/assets/seed", "/assets/prune")
