@@ -15,6 +15,7 @@ from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.questions import PackQuestions
+from inglenook.dispatch.webhooks import Webhooks
 from inglenook.jobs import JobStore, sqlite_url
 from inglenook.media.folders import Folders
 from inglenook.media.users import Users
@@ -68,7 +69,9 @@ async def idle_services(folder, worker=None, *, with_assets=False, **settings):
         bus.join(hub)
         await dispatcher.start()
         users = Users(folders.user, settings.data_folder)
-        services = Services(settings, store, folders, catalogs, dispatcher, questions, hub, KeyRing.of(settings), users)
+        webhooks = Webhooks(store, allow_private=settings.webhook_allow_private)
+        keys = KeyRing.of(settings)
+        services = Services(settings, store, folders, catalogs, dispatcher, questions, hub, keys, users, webhooks)
         async with AsyncExitStack() as stack:
             if with_assets:
                 opened = open_assets(settings, store, folders, bus, hub.tell_editors)

@@ -44,6 +44,7 @@ from inglenook.api.deps import services as services_of
 from inglenook.api.editor import FrontEnd, FrontEndFiles, UnderEditor
 from inglenook.api.editor import routes as editor
 from inglenook.api.gateway import (
+    webhooks,
     workflow_convert,
     workflow_library,
     workflow_parameters,
@@ -86,6 +87,7 @@ _ONLY_UNDER_API = (
     workflow_upload.router,
     workflow_update.router,
     workflow_library.router,
+    webhooks.router,
 )
 """Routes whose paths begin with `/api` themselves."""
 

@@ -16,6 +16,7 @@ from inglenook.api.media_reader import MediaReader
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.questions import PackQuestions
+from inglenook.dispatch.webhooks import Webhooks
 from inglenook.jobs import JobStore
 from inglenook.media.folders import Folders
 from inglenook.media.users import Users
@@ -38,6 +39,7 @@ class Services:
     sockets: SocketHub
     keys: KeyRing
     users: Users
+    webhooks: Webhooks
     media_reader: MediaReader = field(default_factory=MediaReader)
     assets: AssetServices | None = None
     """None where the asset library is switched off."""

@@ -11,7 +11,7 @@ import hashlib
 import math
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ from inglenook.api.deps import Services
 from inglenook.api.preparation import Prepared, prepare
 from inglenook.api.refusal import PromptRefused
 from inglenook.engine.secrets import SECRET_KEYS, split_secrets
-from inglenook.jobs import Conflict, Existing, Job, JobId
+from inglenook.jobs import Conflict, Existing, Job, JobId, Webhook
 from inglenook.workflows import is_bare_graph, is_ui_format
 
 __all__ = ["PromptRefused", "repairs_of", "submit_body"]
@@ -44,6 +44,7 @@ async def submit_body(
     client_id: str | None = None,
     user: str | None = None,
     usage_source: str | None = None,
+    webhooks: Sequence[Webhook] = (),
 ) -> dict[str, Any]:
     """Make a job of what a `POST /prompt` carries and return the reply.
 
@@ -51,6 +52,7 @@ async def submit_body(
 
     size_bytes: of the body as it came; what takes long is done off the event loop. client_id: who hears of the run when
     the body names nobody. user: whose job it is, where users are told apart. usage_source: what the client is.
+    webhooks: who else is told of the job; `server.webhooks.check` has looked at their URLs.
     Raises PromptRefused, whose `body()` is the answer, and QueueFull, ShuttingDown or what the store raises.
     """
     do = asyncio.to_thread if size_bytes > _LARGE_BODY else _at_once
@@ -63,7 +65,9 @@ async def submit_body(
     origin = _Origin(idempotency_key, client_id, user, usage_source)
     job, more_secrets = await do(_job, body, number, prepared, origin)
     secrets = {**more_secrets, **secrets}
-    outcome = await server.dispatcher.submit(job, prepared.class_types, secrets, ask_validators=prepared.ask_validators)
+    outcome = await server.dispatcher.submit(
+        job, prepared.class_types, secrets, ask_validators=prepared.ask_validators, webhooks=webhooks
+    )
     if isinstance(outcome, Conflict):
         raise PromptRefused.simple(
             "prompt_id_conflict", "A different prompt with this id exists", f"prompt_id '{job.id[:200]}'", status=409

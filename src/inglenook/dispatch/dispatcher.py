@@ -32,6 +32,7 @@ from inglenook.jobs import (
     JobStoreClosed,
     JobStoreError,
     State,
+    Webhook,
 )
 from inglenook.workers.worker import Cause, Death, Request, Worker, WorkerListener, WorkerState
 
@@ -115,6 +116,7 @@ class Dispatcher(WorkerListener):
         self._lanes: dict[str, deque[_Told | _Notice]] = {}
         """Per worker: what its runs have told and the bus has not heard yet."""
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._failing_writes = 0
         self._pauses = 0
         """How many writes wait for the store to work again; nothing is started meanwhile."""
         self._is_closing = False
@@ -185,6 +187,16 @@ class Dispatcher(WorkerListener):
     # -- what others see ---------------------------------------------------------------------------------------------
 
     @property
+    def is_closing(self) -> bool:
+        """No more jobs are taken."""
+        return self._is_closing
+
+    @property
+    def waits_for_store(self) -> bool:
+        """Something that must be written down cannot be, so no job is started."""
+        return self._failing_writes > 0
+
+    @property
     def remaining(self) -> int:
         """Pending and running jobs."""
         return len(self._waiting) + len(self._running)
@@ -232,11 +244,18 @@ class Dispatcher(WorkerListener):
     # -- jobs in ------------------------------------------------------------------------------------------------------
 
     async def submit(
-        self, job: Job, class_types: frozenset[str], secrets: dict[str, Any], *, ask_validators: bool = False
+        self,
+        job: Job,
+        class_types: frozenset[str],
+        secrets: dict[str, Any],
+        *,
+        ask_validators: bool = False,
+        webhooks: Sequence[Webhook] = (),
     ) -> AddOutcome:
         """Make a job durable and queue it. Raises QueueFull, ShuttingDown, or what the store raises.
 
-        ask_validators: the validators of its node classes could not be asked yet.
+        ask_validators: the validators of its node classes could not be asked yet. webhooks: who is told of the job,
+        noted in the same transaction.
         """
         if self._is_closing:
             raise ShuttingDown
@@ -246,7 +265,7 @@ class Dispatcher(WorkerListener):
         run = Run(job, class_types, secrets, ask_validators)
         self._accepting.setdefault(job.id, run)
         try:
-            outcome = await self._store.add(job)
+            outcome = await self._store.add(job, webhooks)
         finally:
             if self._accepting.get(job.id) is run:
                 del self._accepting[job.id]
@@ -351,6 +370,7 @@ class Dispatcher(WorkerListener):
         False when the write was too late, or when the server stops before the store works again.
         """
         self._pauses += 1
+        has_failed = False
         try:
             while True:
                 try:
@@ -361,11 +381,14 @@ class Dispatcher(WorkerListener):
                     return await write()
                 except JobStoreError as error:
                     logger.error("the queue pauses: %s", error)
+                    self._failing_writes += not has_failed
+                    has_failed = True
                     if self._is_closing or isinstance(error, JobStoreClosed):
                         return False
                 await asyncio.sleep(_STORE_PAUSE_S)
         finally:
             self._pauses -= 1
+            self._failing_writes -= has_failed
             self.wake()
 
     # -- a worker speaks -----------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from inglenook.jobs import finished, listing, queries, upkeep
 from inglenook.jobs.codec import to_json
 from inglenook.jobs.database import Database
+from inglenook.jobs.deliveries import Outbox
 from inglenook.jobs.finished import ShowResult
 from inglenook.jobs.job import (
     AddOutcome,
@@ -38,6 +39,7 @@ from inglenook.jobs.operations import Add, Alone, Claim, Requeue
 from inglenook.jobs.readers import Readers
 from inglenook.jobs.rows import body_row, job_row
 from inglenook.jobs.trimming import Trimming
+from inglenook.jobs.webhooks import Webhook
 from inglenook.jobs.writer import Writer
 
 P = ParamSpec("P")
@@ -122,9 +124,12 @@ class JobStore:
     ) -> None:
         await self.close()
 
-    def add(self, job: Job) -> asyncio.Future[AddOutcome]:
-        """Accept a new, queued job. An id that is known already writes nothing and gives Existing or Conflict."""
-        return self._writer.submit(Add(job, job_row(job), body_row(job)))
+    def add(self, job: Job, webhooks: Sequence[Webhook] = ()) -> asyncio.Future[AddOutcome]:
+        """Accept a new, queued job. An id that is known already writes nothing and gives Existing or Conflict.
+
+        webhooks: who is told of it, noted in the same transaction.
+        """
+        return self._writer.submit(Add(job, job_row(job), body_row(job), tuple(webhooks)))
 
     def claim(self, job_id: JobId, worker: str, attempt: int, *, started_ms: int | None = None) -> asyncio.Future[bool]:
         """Give a queued job to a worker; False when it is not queued (any more) or had this attempt before."""
@@ -286,6 +291,13 @@ class JobStore:
     async def more_listed(self, show: Callable[[ListedJob], Shown], sequences: Sequence[int]) -> list[Shown]:
         """Some of the `rest` of a listing, in order."""
         return await self._readers.ask(listing.show_jobs, sequences, show)
+
+    # -- webhooks ------------------------------------------------------------------------------------------------------
+
+    @property
+    def outbox(self) -> Outbox:
+        """Who is told of jobs, and what is delivered to them."""
+        return Outbox(self._writer, self._readers, self._clock)
 
     def _listed(self, job_filter: JobFilter) -> Mapping[State, int]:
         """How many jobs are listed in each state."""

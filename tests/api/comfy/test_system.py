@@ -111,6 +111,14 @@ def test_options_is_answered_anywhere(live):
         assert (reply.status_code, reply.content) == (200, b"")
 
 
+@pytest.mark.parametrize("prefix", ["", "/api"])
+@pytest.mark.parametrize("path", ["/interrupt", "/free", "/queue", "/history", "/settings", "/settings/a"])
+def test_success_without_a_result_is_an_empty_answer(live, prefix, path):
+    reply = live.post(prefix + path, b"{}")
+    assert (reply.status_code, reply.content) == (200, b"")
+    assert "content-type" not in reply.headers
+
+
 @pytest.mark.parametrize("path", ["/nope", "/api/nope", "/prompt/x/y", "/%2e%2e/etc/passwd", "/%00", "/" + "x" * 3000])
 def test_unknown_paths_are_404_and_other_methods_405(live, path):
     reply = live.get(path)

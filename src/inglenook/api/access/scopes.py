@@ -32,7 +32,7 @@ class Scope(enum.IntEnum):
 
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_ADMIN_READS = ("/keys", "/internal/logs")
+_ADMIN_READS = ("/keys", "/internal/logs", "/metrics")
 _RUN = frozenset(
     {
         "/prompt",
@@ -66,6 +66,7 @@ _RUN_BELOW = (
     "/workflow/",
     "/workflows/",
     "/run/",
+    "/webhooks/",
 )
 _ASSETS = "/assets/"
 _ASSETS_ADMIN = ("/assets/seed", "/assets/prune")
