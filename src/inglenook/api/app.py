@@ -44,10 +44,12 @@ from inglenook.api.deps import services as services_of
 from inglenook.api.editor import FrontEnd, FrontEndFiles, UnderEditor
 from inglenook.api.editor import routes as editor
 from inglenook.api.gateway import (
+    typed_endpoints,
     webhooks,
     workflow_convert,
     workflow_library,
     workflow_parameters,
+    workflow_thumbnail,
     workflow_update,
     workflow_upload,
 )
@@ -87,6 +89,7 @@ _ONLY_UNDER_API = (
     workflow_upload.router,
     workflow_update.router,
     workflow_library.router,
+    workflow_thumbnail.router,
     webhooks.router,
 )
 """Routes whose paths begin with `/api` themselves."""
@@ -103,6 +106,7 @@ def create_app(services: Services) -> ASGIApp:
     app.state.services = services
     app.state.front_end = FrontEnd.from_settings(settings)
     errors.install(app)
+    typed_endpoints.install(app)
     _add_routes(app)
     hot = HotRoutes(
         app,
