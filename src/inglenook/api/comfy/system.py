@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from typing import Any
 
@@ -106,21 +105,3 @@ async def get_node_replacements(request: Request) -> Response:
     """Return the replacements that node packs registered, by the old class."""
     found = services(request).catalogs.replacements
     return JSONResponse({old: [msgspec.to_builtins(item) for item in items] for old, items in found.items()})
-
-
-@router.get("/health", summary="Whether the server answers", tags=["inglenook"])
-async def get_health(request: Request) -> Response:
-    """Answers while anything runs; `workers` says whether jobs can run now."""
-    dispatcher = services(request).dispatcher
-    return JSONResponse(
-        {
-            "status": "ok",
-            "version": __version__,
-            "queue_remaining": dispatcher.remaining,
-            "workers": [
-                {"name": worker.name, "state": str(worker.state), "pid": getattr(worker, "pid", None)}
-                for worker in dispatcher.workers
-            ],
-            "pid": os.getpid(),
-        }
-    )
