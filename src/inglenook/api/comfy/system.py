@@ -19,6 +19,7 @@ from inglenook.api.comfy.versions import editor_versions, installed
 from inglenook.api.compression import accepts_gzip
 from inglenook.api.deps import Services, services
 from inglenook.api.errors import JSONResponse
+from inglenook.api.etags import is_known
 from inglenook.packs.report import PackReport
 
 router = APIRouter(tags=["comfy"])
@@ -83,16 +84,11 @@ async def get_object_info(request: Request) -> Response:
     await services(request).questions.refresh()
     info = await asyncio.to_thread(services(request).catalogs.object_info)
     headers = {"etag": info.etag, "cache-control": "no-cache", "vary": "accept-encoding"}
-    if _has_already(request, info.etag):
+    if is_known(request.headers, info.etag):
         return Response(status_code=304, headers=headers)
     if accepts_gzip(request.headers.get("accept-encoding", "").encode("latin-1")):
         return JSONResponse(info.compressed, headers={**headers, "content-encoding": "gzip"})
     return JSONResponse(info.body, headers=headers)
-
-
-def _has_already(request: Request, etag: str) -> bool:
-    tags = request.headers.get("if-none-match", "").split(",")
-    return any(tag.strip().removeprefix("W/") in (etag, "*") for tag in tags)
 
 
 @router.get("/object_info/{class_type:path}", summary="One node class")
