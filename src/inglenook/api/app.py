@@ -43,7 +43,19 @@ from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.editor import FrontEnd, FrontEndFiles, UnderEditor
 from inglenook.api.editor import routes as editor
-from inglenook.api.gateway import named_files, node_list, system_info, webhooks, workflow_convert, workflow_parameters
+from inglenook.api.gateway import (
+    named_files,
+    node_list,
+    system_info,
+    typed_endpoints,
+    webhooks,
+    workflow_convert,
+    workflow_library,
+    workflow_parameters,
+    workflow_thumbnail,
+    workflow_update,
+    workflow_upload,
+)
 from inglenook.api.hot import HotRoutes
 from inglenook.api.identity import Identity
 from inglenook.api.offline import Offline
@@ -81,6 +93,10 @@ _ONLY_UNDER_API = (
     asset_scans.router,
     workflow_convert.router,
     workflow_parameters.router,
+    workflow_upload.router,
+    workflow_update.router,
+    workflow_library.router,
+    workflow_thumbnail.router,
     webhooks.router,
     node_list.router,
     system_info.router,
@@ -100,6 +116,7 @@ def create_app(services: Services) -> ASGIApp:
     app.state.services = services
     app.state.front_end = FrontEnd.from_settings(settings)
     errors.install(app)
+    typed_endpoints.install(app)
     _add_routes(app)
     complete_page(app)
     hot = HotRoutes(

@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 from inglenook.api.access.keyring import KeyRing
 from inglenook.api.asset_services import AssetServices
 from inglenook.api.identity import user_of
+from inglenook.api.library import WorkflowLibrary
 from inglenook.api.media_reader import MediaReader
 from inglenook.api.telemetry import Telemetry
 from inglenook.dispatch.catalogs import Catalogs
@@ -46,6 +47,10 @@ class Services:
     media_reader: MediaReader = field(default_factory=MediaReader)
     assets: AssetServices | None = None
     """None where the asset library is switched off."""
+    library: WorkflowLibrary = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "library", WorkflowLibrary(self.store, self.catalogs, self.settings))
 
 
 def services(connection: HTTPConnection) -> Services:

@@ -68,6 +68,7 @@ _RUN_BELOW = (
     "/tasks/",
     "/workflow/",
     "/workflows/",
+    "/run/",
     "/webhooks/",
 )
 _ASSETS = "/assets/"
