@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from inglenook.api.comfy.entries import SHORT_STATUS as SHORT_STATUS  # others take it from here
 from inglenook.api.comfy.entries import shown_outputs
 from inglenook.api.comfy.messages import json_message
 from inglenook.api.comfy.outgoing import Outgoing
@@ -22,16 +23,6 @@ from inglenook.jobs import JobResult, State
 
 INTERVAL_S = 0.2
 """Progress of one job is told at most this often."""
-
-SHORT_STATUS = {
-    State.queued: "pending",
-    State.running: "running",
-    State.succeeded: "success",
-    State.failed: "error",
-    State.cancelled: "cancelled",
-    State.timed_out: "timeout",
-}
-"""Our names of states -> those of the gateway."""
 
 
 class TaskUpdates:
