@@ -7,6 +7,7 @@ asked for, with the node classes and models that are there then.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -38,6 +39,8 @@ from inglenook.workflows import is_ui_format
 from inglenook.workflows.names import WorkflowNameError, workflow_name
 from inglenook.workflows.parameters import recognise
 from inglenook.workflows.samples import load_samples
+
+logger = logging.getLogger(__name__)
 
 LARGEST_DOCUMENT = 32 << 20
 """Bytes of JSON."""
@@ -203,10 +206,10 @@ class WorkflowLibrary:
 
     # Runs
 
-    async def note_run(self, listed: ListedWorkflow, job_id: str) -> None:
-        """Remember that a workflow was run."""
+    def note_run(self, listed: ListedWorkflow, job_id: str) -> None:
+        """Remember that a workflow was run. Nobody waits for that: the end of the run is written after it anyway."""
         if listed.id is not None:
-            await self._store.write(workflows.note_run, listed.id, job_id)
+            self._store.write(workflows.note_run, listed.id, job_id).add_done_callback(_log_failure)
 
     async def thumbnail(self, listed: ListedWorkflow) -> tuple[str, bytes] | None:
         """The kept thumbnail with the id of its job."""
@@ -244,6 +247,11 @@ def refuse_sample(listed: ListedWorkflow) -> None:
     if listed.is_sample:
         hint = f"Copy it first: POST /api/workflow/{listed.name}/copy"
         raise ApiError(409, "read_only", f"{listed.name} is a sample and cannot be changed", hint)
+
+
+def _log_failure(done: asyncio.Future[None]) -> None:
+    if not done.cancelled() and (error := done.exception()) is not None:
+        logger.warning("a run of a stored workflow was not noted: %s", error)
 
 
 def _unknown(name: str) -> ApiError:
