@@ -1,6 +1,6 @@
 """The workflow library.
 
-Revision ID: 0006
+Revision ID: 0005
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
+revision = "0005"
 down_revision: str | None = "0004"
 
 
