@@ -206,8 +206,8 @@ class WorkflowLibrary:
 
     # Runs
 
-    def note_run(self, listed: ListedWorkflow, job_id: str) -> None:
-        """Remember that a workflow was run. Nobody waits for that: the end of the run is written after it anyway."""
+    async def note_run(self, listed: ListedWorkflow, job_id: str) -> None:
+        """Remember that a workflow was run. It does not wait for the disk: the end of the run is written after it."""
         if listed.id is not None:
             self._store.write(workflows.note_run, listed.id, job_id).add_done_callback(_log_failure)
 
