@@ -12,6 +12,7 @@ from inglenook.workflows.documents import (
 from inglenook.workflows.errors import WorkflowFormatError
 from inglenook.workflows.missing import MissingClass, find_missing
 from inglenook.workflows.normalize import Normalized, needed_classes, normalize
+from inglenook.workflows.parameter import Parameter, ParameterError
 from inglenook.workflows.plain_prompt import fill_prompt
 from inglenook.workflows.repair import repair, with_hints
 from inglenook.workflows.repairs import Repair, Repaired
@@ -22,6 +23,8 @@ __all__ = [
     "MissingClass",
     "Normalized",
     "OldWidgets",
+    "Parameter",
+    "ParameterError",
     "Repair",
     "Repaired",
     "WorkflowFormatError",
