@@ -40,7 +40,7 @@ from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.editor import FrontEnd, FrontEndFiles, UnderEditor
 from inglenook.api.editor import routes as editor
-from inglenook.api.gateway import workflow_convert
+from inglenook.api.gateway import workflow_convert, workflow_submit
 from inglenook.api.hot import HotRoutes
 from inglenook.api.identity import Identity
 from inglenook.api.offline import Offline
@@ -69,6 +69,8 @@ _ROUTERS = (
 )
 _BARE_ROUTERS = (internal.router, logs.router, editor.router)
 """Those that do not exist under `/api`."""
+_GATEWAY_ROUTERS = (workflow_submit.router,)
+"""Those that exist under `/api` alone."""
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -143,6 +145,9 @@ def _add_routes(app: FastAPI) -> None:
 
     for router in _BARE_ROUTERS:
         app.include_router(router)
+
+    for router in _GATEWAY_ROUTERS:
+        app.include_router(router, prefix="/api")
 
     # Last: everything above comes before it
     app.mount("/", FrontEndFiles(app.state.front_end, PackRoutes()), name="others")

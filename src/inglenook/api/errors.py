@@ -1,6 +1,7 @@
 """Errors as JSON: one shape for all that ComfyUI answers with text or nothing.
 
-`{"error": {"type", "message", "details"}}`; `POST /prompt` answers in ComfyUI's own shape (`submission.py`).
+`{"error": {"type", "message", "details"}}`; details are a text, of wrong parameters a list with the choices of each.
+`POST /prompt` answers in ComfyUI's own shape (`submission.py`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from starlette.responses import Response
 from inglenook.dispatch.dispatcher import QueueFull, ShuttingDown
 from inglenook.errors import DiskFull, InglenookError, MediaError
 from inglenook.jobs import JobStoreError, JobStoreFull
+from inglenook.workflows import ParameterError
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ class ApiError(Exception):
     """Ends a request with a status and a JSON error."""
 
     def __init__(
-        self, status: int, kind: str, message: str, details: str = "", headers: dict[str, str] | None = None
+        self, status: int, kind: str, message: str, details: Any = "", headers: dict[str, str] | None = None
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -49,7 +51,7 @@ class ApiError(Exception):
 
 
 def error_response(
-    status: int, kind: str, message: str, details: str = "", headers: dict[str, str] | None = None
+    status: int, kind: str, message: str, details: Any = "", headers: dict[str, str] | None = None
 ) -> Response:
     """Return the JSON error of a request."""
     body = {"error": {"type": kind, "message": message, "details": details}}
@@ -83,6 +85,8 @@ def as_response(error: Exception) -> Response:
             return error_response(422, "invalid_request", "The request does not fit this route", _describe(error))
         case ClientDisconnect():  # nobody hears it
             return error_response(400, "incomplete_body", "The client went away")
+        case ParameterError():
+            return error_response(422, "invalid_parameters", str(error), error.problems)
         case MediaError():
             return error_response(400, "invalid_file", str(error))
         case InglenookError():

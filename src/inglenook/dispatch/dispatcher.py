@@ -16,6 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sqlalchemy import Connection
+
 from inglenook.dispatch import endings
 from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.placement import choose
@@ -197,6 +199,10 @@ class Dispatcher(WorkerListener):
         """Pending runs (of one user), in the order in which they will be taken."""
         return list(self._waiting) if user is None else [run for run in self._waiting if run.job.user == user]
 
+    def position(self, job_id: str) -> int | None:
+        """The place of a pending job in the queue, 1 is next; None when it does not wait."""
+        return self._waiting.position(job_id)
+
     def running(self, user: str | None = None) -> list[Run]:
         runs = self._running.values()
         return list(runs) if user is None else [run for run in runs if run.job.user == user]
@@ -232,11 +238,17 @@ class Dispatcher(WorkerListener):
     # -- jobs in ------------------------------------------------------------------------------------------------------
 
     async def submit(
-        self, job: Job, class_types: frozenset[str], secrets: dict[str, Any], *, ask_validators: bool = False
+        self,
+        job: Job,
+        class_types: frozenset[str],
+        secrets: dict[str, Any],
+        *,
+        ask_validators: bool = False,
+        beside: Callable[[Connection], None] | None = None,
     ) -> AddOutcome:
         """Make a job durable and queue it. Raises QueueFull, ShuttingDown, or what the store raises.
 
-        ask_validators: the validators of its node classes could not be asked yet.
+        ask_validators: the validators of its node classes could not be asked yet. beside: see `JobStore.add`.
         """
         if self._is_closing:
             raise ShuttingDown
@@ -246,7 +258,7 @@ class Dispatcher(WorkerListener):
         run = Run(job, class_types, secrets, ask_validators)
         self._accepting.setdefault(job.id, run)
         try:
-            outcome = await self._store.add(job)
+            outcome = await self._store.add(job, beside)
         finally:
             if self._accepting.get(job.id) is run:
                 del self._accepting[job.id]

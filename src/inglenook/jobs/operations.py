@@ -29,6 +29,8 @@ class Add:
     job: Job
     row: dict[str, Any]
     body: dict[str, Any]
+    beside: Callable[[Connection], None] | None = None
+    """Further writes, if the job is new."""
 
     @property
     def job_id(self) -> JobId:
@@ -147,6 +149,9 @@ def _add(connection: Connection, ledger: Ledger, group: Sequence[Add]) -> list[A
     if bodies:
         connection.execute(_ADD_BODY, bodies)
         ledger.move(None, State.queued, len(bodies))
+    for add, sequence in zip(group, sequences, strict=True):
+        if add.beside is not None and sequence in inserted:
+            add.beside(connection)
     return [
         Added(add.job) if sequence in inserted else _compare(connection, ledger, add)
         for add, sequence in zip(group, sequences, strict=True)
@@ -173,6 +178,8 @@ def _revive(connection: Connection, ledger: Ledger, add: Add) -> None:
     body = {name: pack(value) for name, value in add.body.items()}
     connection.execute(update(job_body).where(job_body.c.sequence == sequence).values(body))
     connection.execute(update(jobs).where(jobs.c.id == add.job.id).values({**add.row, **_BLANK}))
+    if add.beside is not None:
+        add.beside(connection)
     ledger.move(State.cancelled, State.queued)
 
 

@@ -122,9 +122,12 @@ class JobStore:
     ) -> None:
         await self.close()
 
-    def add(self, job: Job) -> asyncio.Future[AddOutcome]:
-        """Accept a new, queued job. An id that is known already writes nothing and gives Existing or Conflict."""
-        return self._writer.submit(Add(job, job_row(job), body_row(job)))
+    def add(self, job: Job, beside: Callable[[Connection], None] | None = None) -> asyncio.Future[AddOutcome]:
+        """Accept a new, queued job. An id that is known already writes nothing and gives Existing or Conflict.
+
+        beside: writes to other tables in the same transaction, if the job is new; should be quick.
+        """
+        return self._writer.submit(Add(job, job_row(job), body_row(job), beside))
 
     def claim(self, job_id: JobId, worker: str, attempt: int, *, started_ms: int | None = None) -> asyncio.Future[bool]:
         """Give a queued job to a worker; False when it is not queued (any more) or had this attempt before."""
