@@ -92,6 +92,8 @@ class Terms:
     timeout_s: float | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
     """Stored with the job under `OWN_KEY`, where clients can read it."""
+    workflow_name: str | None = None
+    """Of the stored workflow that it is made from."""
     beside: Callable[[Connection], None] | None = None
     """Writes of the transaction that makes the job durable; none when it is known already."""
 
@@ -279,6 +281,7 @@ def _job(
         user=origin.user,
         priority=terms.priority,
         timeout_s=terms.timeout_s,
+        workflow_name=terms.workflow_name,
     )
     return job, secrets
 

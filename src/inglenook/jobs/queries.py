@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Subquery, bindparam, func, select
 
+from inglenook.jobs.codec import from_json, unpack
 from inglenook.jobs.job import FinishedJob, Job, JobId, OutputFile, State
 from inglenook.jobs.rows import finished_from_row, job_from_row
 from inglenook.jobs.tables import HIGHEST_REMOVED_NUMBER, counters, job_body, job_result, jobs, outputs
@@ -32,6 +33,12 @@ _queued_jobs = _whole_jobs.where(jobs.c.state == State.queued.value).order_by(
 )
 
 _history_entry = _finished_jobs.where(jobs.c.id == bindparam("job_id"), *_is_history)
+
+_events = (
+    select(job_result.c.events)
+    .join(jobs, jobs.c.sequence == job_result.c.sequence)
+    .where(jobs.c.id == bindparam("job_id"))
+)
 
 _part = select(jobs.c.sequence).where(*_is_history).limit(bindparam("at_most"))
 """Where a part of the history lies is found in the index alone, before any body is read."""
@@ -68,6 +75,15 @@ def history_entry(connection: Connection, job_id: JobId) -> FinishedJob | None:
     return None if row is None else finished_from_row(row)
 
 
+def events_of(connection: Connection, job_id: JobId) -> dict[str, Any] | None:
+    """What `JobResult.events` of a finished job was; None when it has none."""
+    stored = connection.scalar(_events, {"job_id": job_id})
+    if stored is None:
+        return None
+    events: dict[str, Any] = from_json(unpack(stored))
+    return events
+
+
 def history(connection: Connection, history_limit: int, max_items: int | None, offset: int | None) -> list[FinishedJob]:
     """Finished runs, oldest first; without an offset the newest `max_items` of them.
 
@@ -90,6 +106,12 @@ def next_number(connection: Connection) -> int:
     removed = connection.scalar(select(counters.c.value).where(counters.c.name == HIGHEST_REMOVED_NUMBER))
     stored = connection.scalar(select(func.max(func.abs(jobs.c.number))).where(jobs.c.number_is_int.is_(True)))
     return 1 + max(-1 if removed is None else removed, -1 if stored is None else int(stored))
+
+
+def counter(connection: Connection, name: str) -> int | None:
+    """The value under a name; None when none was set."""
+    value: int | None = connection.scalar(select(counters.c.value).where(counters.c.name == name))
+    return value
 
 
 def jobs_of_files(connection: Connection, filenames: Collection[str], user: str | None) -> list[OutputFile]:

@@ -16,7 +16,6 @@ from inglenook.api.gateway.stored_workflows import stored_document
 from inglenook.api.preparation import SetValues, ValuesSet
 from inglenook.api.submission import NewJob, Origin, Submitted, Terms, make_job, notes_of, repairs_of, submit
 from inglenook.engine.graph import Graph
-from inglenook.jobs import Job
 from inglenook.workflows import is_text_of_workflow
 from inglenook.workflows.parameters import apply, recognise
 
@@ -200,8 +199,7 @@ def _terms(server: Services, request: TaskRequest) -> Terms:
     timeout_s = request.timeout_s
     if timeout_s is not None and limit_s is not None:
         timeout_s = min(timeout_s, limit_s)
-    notes = {} if request.workflow_name is None else {"workflow": request.workflow_name}
-    return Terms(priority=request.priority, timeout_s=timeout_s, notes=notes)
+    return Terms(priority=request.priority, timeout_s=timeout_s, workflow_name=request.workflow_name)
 
 
 def _setter(server: Services, request: TaskRequest) -> SetValues | None:
@@ -229,9 +227,3 @@ def _apply(server: Services, graph: Graph, values: Mapping[str, Any]) -> ValuesS
     applied = apply(document, recognise(document, catalog), values, catalog)
     changed = Graph.parse(applied.graph, max_nodes=server.settings.max_nodes)
     return ValuesSet(changed, applied.used, values)
-
-
-def workflow_of(job: Job) -> str | None:
-    """The name of the stored workflow that a task was made from."""
-    name = notes_of(job).get("workflow")
-    return name if isinstance(name, str) else None
