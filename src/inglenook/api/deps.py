@@ -13,6 +13,7 @@ from inglenook.api.identity import user_of
 from inglenook.api.media_reader import MediaReader
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
+from inglenook.dispatch.durations import Durations
 from inglenook.dispatch.questions import PackQuestions
 from inglenook.jobs import JobStore
 from inglenook.media.folders import Folders
@@ -37,6 +38,7 @@ class Services:
     keys: KeyRing
     users: Users
     media_reader: MediaReader = field(default_factory=MediaReader)
+    durations: Durations = field(default_factory=Durations)
 
 
 def services(connection: HTTPConnection) -> Services:

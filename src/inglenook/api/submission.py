@@ -32,6 +32,8 @@ __all__ = [
     "PromptRefused",
     "Submitted",
     "Terms",
+    "at_once",
+    "id_of_key",
     "make_job",
     "notes_of",
     "repairs_of",
@@ -161,7 +163,7 @@ async def make_job(
     set_values: SetValues | None = None,
 ) -> NewJob:
     """Read and check a body as `submit` does, and stop before the job is queued. What takes long is done in threads."""
-    do = asyncio.to_thread if size_bytes > _LARGE_BODY else _at_once
+    do = asyncio.to_thread if size_bytes > _LARGE_BODY else at_once
     body, secrets = split_secrets(body)  # first of all: packs that rewrite prompts get none
     body = await server.questions.rewrite(body)
     payload, body = _payload(body)
@@ -190,7 +192,8 @@ def repairs_of(job: Job) -> list[Any]:
     return repairs if isinstance(repairs, list) else []
 
 
-async def _at_once(function: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
+async def at_once(function: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
+    """Call a function, where another would call it in a thread."""
     return function(*arguments, **options)
 
 
@@ -299,13 +302,18 @@ def _job_id(body: dict[str, Any], origin: Origin) -> JobId:
         key = origin.idempotency_key
         if not key:
             return JobId(str(uuid.uuid4()))
-        return JobId(str(uuid.uuid5(uuid.NAMESPACE_OID, key if origin.user is None else f"{origin.user}\n{key}")))
+        return id_of_key(key, origin.user)
     job_id = str(given)
     if not job_id or len(job_id) > 200 or "\0" in job_id:
         raise PromptRefused.simple(
             "invalid_prompt_id", "prompt_id must have 1 to 200 characters, none of them NUL", repr(job_id)[:100]
         )
     return JobId(job_id)
+
+
+def id_of_key(key: str, user: str | None) -> JobId:
+    """The id of the job that an idempotency key of a user stands for."""
+    return JobId(str(uuid.uuid5(uuid.NAMESPACE_OID, key if user is None else f"{user}\n{key}")))
 
 
 def _fingerprint(prepared: Prepared) -> str:

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection
@@ -215,6 +216,10 @@ class Dispatcher(WorkerListener):
     def waiting(self, user: str | None = None) -> list[Run]:
         """Pending runs (of one user), in the order in which they will be taken."""
         return list(self._waiting) if user is None else [run for run in self._waiting if run.job.user == user]
+
+    def first_waiting(self, count: int) -> list[Run]:
+        """The pending runs that will be taken next, at most so many."""
+        return list(islice(self._waiting, count))
 
     def position(self, job_id: str) -> int | None:
         """The place of a pending job in the queue, 1 is next; None when it does not wait."""

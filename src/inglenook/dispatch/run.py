@@ -71,6 +71,10 @@ class Run:
     progress: Progress | None = None
     end: End | None = None
     log: EventLog = field(default_factory=EventLog)
+    plan: Any = None
+    """`progress.Plan`, once somebody has asked how far it is."""
+    work: Any = None
+    """`durations.Work`, once somebody has asked how long it takes."""
 
     @property
     def client_ids(self) -> set[str]:

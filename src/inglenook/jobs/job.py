@@ -178,6 +178,15 @@ class ListedJob:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredRun:
+    """How long a run took that ended well."""
+
+    end_order: int
+    duration_ms: int
+    graph: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class EncodedRun:
     """A finished run as JSON documents that need not be read to be shown."""
 

@@ -29,6 +29,7 @@ from inglenook.jobs.job import (
     JobResult,
     ListedJob,
     Listing,
+    MeasuredRun,
     OutputFile,
     Page,
     Shown,
@@ -296,6 +297,12 @@ class JobStore:
     async def events_of(self, job_id: JobId) -> dict[str, Any] | None:
         """What happened in a finished run, as it was handed to `finish`; None when that is not known."""
         return await self._readers.ask(queries.events_of, job_id)
+
+    async def measured_runs(
+        self, read: Callable[[MeasuredRun], T], after: int, at_most: int, shortest_ms: int
+    ) -> list[T]:
+        """The latest runs that ended well after a place in the order of completion, each handed to `read`."""
+        return await self._readers.ask(queries.measured_runs, read, after, at_most, shortest_ms)
 
     async def history_count(self) -> int:
         """How many finished runs `history` has."""

@@ -87,6 +87,115 @@ class Accepted(BaseModel):
     node_errors: dict[str, Any] = Field(description="Outputs that were left out, as ComfyUI tells them")
 
 
+Kind = Literal["image", "video", "audio", "3d", "latent", "text", "other"]
+
+
+class Result(BaseModel):
+    """A file that a task made, or a text."""
+
+    kind: Kind
+    node: str = Field(description="Id of the node that made it")
+    url: str | None = Field(None, description="Where the file is fetched")
+    filename: str | None = None
+    subfolder: str | None = None
+    type: str | None = Field(None, description="Folder: output, temp or input")
+    text: str | None = Field(None, description="Of a node that shows text")
+
+
+class TaskError(BaseModel):
+    """Why a task failed."""
+
+    model_config = ConfigDict(extra="allow")
+
+    node_id: str | None = None
+    message: str
+    class_type: str | None = None
+    title: str | None = Field(None, description="Of the node")
+    type: str | None = Field(None, description="Of the exception")
+
+
+class ListedTask(BaseModel):
+    """A task in a list. Times are milliseconds since the epoch."""
+
+    task_id: str
+    prompt_id: str
+    status: Status
+    progress: float | None = Field(description="Percent of the nodes; null when it has not ended well")
+    position: int | None = Field(description="Place in the queue, 1 is next")
+    node: str | None = Field(description="Id of the node that runs")
+    node_class: str | None
+    node_title: str | None
+    step: float | None = Field(description="Of the node, such as a step of a sampler")
+    total_steps: float | None
+    eta: float | None = Field(description="Seconds until it will have ended, by earlier runs and by its progress")
+    outputs: dict[str, Any] = Field(description="Node id -> what it shows, as in `/history`")
+    results: list[Result]
+    error: TaskError | None
+    workflow: str | None = Field(description="Name of the stored workflow")
+    priority: int
+    number: float
+    timeout: float | None
+    client_id: str | None
+    attempts: int
+    worker: str | None
+    create_time: int
+    execution_start_time: int | None
+    execution_end_time: int | None
+    duration: float | None = Field(description="Seconds that the last attempt took")
+
+
+class Task(ListedTask):
+    """A task."""
+
+    parameters: dict[str, Any] = Field(description="Values that were set, and seeds that were drawn")
+    repairs: list[Repair]
+    retry_of: str | None = None
+    batch_id: str | None = None
+
+
+class Cancelled(BaseModel):
+    """A task that was cancelled: at once when it waited; a running one ends within a step."""
+
+    task_id: str
+    prompt_id: str
+    status: Literal["cancelled", "running"]
+    cancelled: bool
+
+
+class TaskEvent(BaseModel):
+    """Something that happened to a task; more fields by its name."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    event: Literal["state", "retry", "cached", "node_started", "node_done", "blocked", "progress", "text"]
+    time: int = Field(description="Milliseconds since the epoch")
+
+
+class FilePlace(BaseModel):
+    filename: str
+    subfolder: str
+    type: str
+
+
+class Deleted(BaseModel):
+    """A task that is gone."""
+
+    task_id: str
+    deleted: bool
+    files: list[FilePlace] = Field(description="Files that were removed with it")
+
+
+class QueueState(BaseModel):
+    paused: bool
+    pending: int
+    running: int
+
+
+class Cleared(BaseModel):
+    cleared: int = Field(description="How many tasks were cancelled")
+
+
 _TEXTS = {
     400: "The request or the workflow cannot be used",
     404: "There is no such thing",
