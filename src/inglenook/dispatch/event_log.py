@@ -60,6 +60,11 @@ class EventLog:
         """Number of the last event, told or not."""
         return self._last
 
+    @property
+    def is_over(self) -> bool:
+        """Whether readers have been told the end."""
+        return self._has_end and self.told >= self._last
+
     # -- writing -------------------------------------------------------------------------------------------------------
 
     def add_state(self, status: str, **more: Any) -> None:

@@ -53,7 +53,7 @@ def test_a_stream_cut_fifty_times_has_every_stored_event_once(live):
     task_id = submit(live, blocking_graph(new_color(), nodes=300, side=96))
     events, last, cuts = [], None, 0
     while True:
-        more = received(live, task_id, last=last, most_bytes=450 + 37 * cuts if cuts < 50 else None)
+        more = received(live, task_id, last=last, most_bytes=450 + 100 * (cuts % 7) if cuts < 50 else None)
         cuts += 1
         if more is None:
             break

@@ -92,6 +92,8 @@ async def get_events(request: Request, task_id: str) -> Response:
         kept = events if run is None or events is not None else [one for one in run.log.after(after) if _is_kept(one)]
         return JSONResponse([shown(one, epoch) for one in kept or () if one.number > after])
     if run is not None and events is None:
+        if run.log.is_over and after >= run.log.last:
+            return Response(status_code=204)
         return EventStream(run, after, restarted=is_other_life)
     left = [one for one in events or () if one.number > after]
     if not left and job.state.is_end:
@@ -187,7 +189,7 @@ class EventStream(Response):
             if events:
                 self._after = events[-1].number
                 piece += _rendered(events, log.epoch)
-            has_ended = bool(events) and _is_end(events[-1])
+            has_ended = log.is_over and self._after >= log.last
             if piece and not await _taken(send, piece):
                 return
             piece = b""
@@ -215,10 +217,6 @@ def _thinned(events: Sequence[LoggedEvent]) -> list[LoggedEvent]:
         or events[index + 1].name != "progress"
         or events[index + 1].data["node"] != event.data["node"]
     ]
-
-
-def _is_end(event: LoggedEvent) -> bool:
-    return event.name == "state" and State(event.data["status"]).is_end
 
 
 async def _disconnected(receive: Receive, changed: asyncio.Event) -> None:
