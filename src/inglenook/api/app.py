@@ -40,7 +40,15 @@ from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.editor import FrontEnd, FrontEndFiles, UnderEditor
 from inglenook.api.editor import routes as editor
-from inglenook.api.gateway import queue_control, task_archive, task_events, tasks, workflow_convert, workflow_submit
+from inglenook.api.gateway import (
+    batch,
+    queue_control,
+    task_archive,
+    task_events,
+    tasks,
+    workflow_convert,
+    workflow_submit,
+)
 from inglenook.api.hot import HotRoutes
 from inglenook.api.identity import Identity
 from inglenook.api.offline import Offline
@@ -71,6 +79,7 @@ _BARE_ROUTERS = (internal.router, logs.router, editor.router)
 """Those that do not exist under `/api`."""
 _GATEWAY_ROUTERS = (
     workflow_submit.router,
+    batch.router,
     queue_control.router,
     task_archive.router,
     task_events.router,

@@ -78,6 +78,8 @@ class TaskRequest:
     """Ids of the output nodes to run; all when None."""
     workflow_name: str | None = None
     """Of a stored workflow that was read already."""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """More to be stored with the job, where clients can read it."""
     size_bytes: int = 0
     """Of the request; what is large is worked on in threads."""
 
@@ -118,7 +120,7 @@ async def submit_task(
         workflow_name=workflow_name,
         size_bytes=size_bytes,
     )
-    request = await _with_document(server, request, user)
+    request = await with_document(server, request, user)
     submitted = await submit(
         server,
         _body(request),
@@ -132,7 +134,7 @@ async def submit_task(
 
 async def make_task(server: Services, request: TaskRequest, *, user: str) -> NewJob:
     """Read and check a task without accepting it. Raises what `submit_task` raises."""
-    request = await _with_document(server, request, user)
+    request = await with_document(server, request, user)
     return await make_job(
         server,
         _body(request),
@@ -160,7 +162,7 @@ def accepted(server: Services, submitted: Submitted) -> TaskAccepted:
     )
 
 
-async def _with_document(server: Services, request: TaskRequest, user: str) -> TaskRequest:
+async def with_document(server: Services, request: TaskRequest, user: str) -> TaskRequest:
     """The request with the document of a workflow that it names."""
     if request.webhook is not None:
         raise ApiError(422, "not_supported", "This server sends no webhooks", "webhook")
@@ -199,7 +201,9 @@ def _terms(server: Services, request: TaskRequest) -> Terms:
     timeout_s = request.timeout_s
     if timeout_s is not None and limit_s is not None:
         timeout_s = min(timeout_s, limit_s)
-    return Terms(priority=request.priority, timeout_s=timeout_s, workflow_name=request.workflow_name)
+    return Terms(
+        priority=request.priority, timeout_s=timeout_s, notes=request.notes, workflow_name=request.workflow_name
+    )
 
 
 def _setter(server: Services, request: TaskRequest) -> SetValues | None:

@@ -162,6 +162,39 @@ class Cancelled(BaseModel):
     cancelled: bool
 
 
+class BatchAccepted(BaseModel):
+    """Tasks that are stored and will run."""
+
+    batch_id: str
+    count: int
+    task_ids: list[str] = Field(description="In the order of the sets; of a grid, the last parameter varies first")
+
+
+class BatchTask(BaseModel):
+    task_id: str
+    index: int
+    status: Status
+
+
+class BatchState(BaseModel):
+    """How far a batch is."""
+
+    batch_id: str
+    status: Status
+    progress: float = Field(description="Percent of all")
+    count: int
+    counts: dict[Status, int]
+    removed: int = Field(description="Tasks that have left the history")
+    workflow: str | None
+    create_time: int
+    tasks: list[BatchTask]
+
+
+class CancelledBatch(BaseModel):
+    batch_id: str
+    cancelled: int
+
+
 class TaskEvent(BaseModel):
     """Something that happened to a task; more fields by its name."""
 

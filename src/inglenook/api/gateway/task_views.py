@@ -128,6 +128,11 @@ async def _plan(run: Run) -> Plan:
     return plan
 
 
+async def progress_of(run: Run) -> float:
+    """Percent of a task that has not ended."""
+    return 0.0 if run.job.state is State.queued else percent(run, await _plan(run))
+
+
 async def _alive(server: Services, run: Run) -> dict[str, Any]:
     """What is told of a task that waits or runs."""
     if run.job.state is State.queued:
