@@ -22,11 +22,12 @@ import statistics
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from inglenook.api.access.keyring import KeyRing
 from inglenook.api.app import create_app
 from inglenook.api.comfy.entries import show_result
 from inglenook.api.comfy.sockets import SocketHub
@@ -38,6 +39,7 @@ from inglenook.dispatch.questions import PackQuestions
 from inglenook.jobs import Job, JobId, JobResult, JobStore, State, sqlite_url
 from inglenook.jobs.rows import body_row, job_row, result_row
 from inglenook.media.folders import Folders
+from inglenook.media.users import Users
 from inglenook.settings import Settings
 
 GRAPH = json.dumps(
@@ -81,7 +83,7 @@ def make_result(number: int, chance: random.Random) -> JobResult:
     return JobResult(state, at + chance.randrange(1, 60_000), {"2": {"images": [image]}}, meta, messages, error)
 
 
-async def fill(path: Path, count: int, users: int) -> None:
+async def fill(path: Path, count: int, users: Sequence[str] = ()) -> None:
     """Write finished jobs as the store would, without its commits."""
     async with JobStore.open(sqlite_url(path)):
         pass
@@ -89,7 +91,7 @@ async def fill(path: Path, count: int, users: int) -> None:
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA synchronous=OFF")
     for number in range(count):
-        job, result = make_job(number, f"user{number % users}" if users else None), make_result(number, chance)
+        job, result = make_job(number, users[number % len(users)] if users else None), make_result(number, chance)
         duration = result.ended_ms - job.created_ms
         row = {**job_row(job), "sequence": number, "state": result.state.value, "attempt": 1, "worker": "cpu"}
         row |= {"started_ms": job.created_ms, "ended_ms": result.ended_ms, "duration_ms": duration}
@@ -117,17 +119,20 @@ class App:
         catalogs = Catalogs(folders, folder / "catalog.json")
         questions = PackQuestions(lambda: self.dispatcher.workers, catalogs)
         hub = SocketHub(self.dispatcher, store, {})
-        self._app = create_app(Services(settings, store, folders, catalogs, self.dispatcher, questions, hub))
-        self._user = user
+        keys, users = KeyRing.of(settings), Users(folders.user, settings.data_folder)
+        services = Services(settings, store, folders, catalogs, self.dispatcher, questions, hub, keys, users)
+        self._app = create_app(services)
+        self._headers = [(b"host", b"127.0.0.1"), (b"accept-encoding", b"gzip")]
+        if user is not None:
+            self._headers.append((b"comfy-user", user.encode()))
 
     async def get(self, path: str) -> int:
         """Bytes of the answer; raises unless it is 200."""
         path, _, query = path.partition("?")
         scope: dict[str, Any] = {
             "type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": query.encode(),
-            "headers": [(b"host", b"127.0.0.1"), (b"accept-encoding", b"gzip")], "scheme": "http", "root_path": "",
+            "headers": self._headers, "scheme": "http", "root_path": "",
             "http_version": "1.1", "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2), "asgi": {"version": "3.0"},
-            "inglenook.user": self._user or "default",
         }  # fmt: skip
         size = 0
 
@@ -144,14 +149,14 @@ class App:
         return size
 
 
-def questions(count: int) -> dict[str, Callable[[], str]]:
+def questions(count: int, step: int) -> dict[str, Callable[[], str]]:
     """Name -> the path to ask for, another one each time where that matters."""
     chance = random.Random(2)
     anywhere = lambda: chance.randrange(count)  # noqa: E731
     return {
         "prompt": lambda: "/prompt",
         "queue": lambda: "/queue",
-        "history, one": lambda: f"/history/{uuid.UUID(int=anywhere())}",
+        "history, one": lambda: f"/history/{uuid.UUID(int=anywhere() * step)}",
         "history, unknown": lambda: "/history/none",
         "history, newest 10": lambda: "/history?max_items=10",
         "history, newest 100": lambda: "/history?max_items=100",
@@ -169,7 +174,7 @@ def questions(count: int) -> dict[str, Callable[[], str]]:
         "jobs of a workflow, failed, any": lambda: (
             f"/api/jobs?workflow_id=w&status=failed&limit=100&offset={anywhere() // 20}"
         ),
-        "job, one": lambda: f"/api/jobs/{uuid.UUID(int=anywhere())}",
+        "job, one": lambda: f"/api/jobs/{uuid.UUID(int=anywhere() * step)}",
     }
 
 
@@ -196,8 +201,10 @@ async def measure(app: App, path: Callable[[], str], runs: int) -> dict[str, Any
 
 async def ask(options: argparse.Namespace, folder: Path) -> None:
     path = folder / "jobs.sqlite"
-    await fill(path, options.jobs, options.users)
-    user = "user0" if options.users else None
+    known = Users(folder / "user", folder / "user" / "inglenook")
+    users = [known.add(f"user{number}") for number in range(options.users)]
+    await fill(path, options.jobs, users)
+    user = users[0] if users else None
     async with JobStore.open(sqlite_url(path), history_limit=options.jobs, show_result=show_result) as store:
         app = App(folder, store, user)
         for number in range(options.pending):
@@ -210,7 +217,8 @@ async def ask(options: argparse.Namespace, folder: Path) -> None:
             profile.disable()
             pstats.Stats(profile).sort_stats("tottime").print_stats(30)
             return
-        for name, path_of in questions(options.jobs // max(1, options.users)).items():
+        step = max(1, options.users)  # from one job of a user to the next
+        for name, path_of in questions(options.jobs // step, step).items():
             figures = await measure(app, path_of, options.runs)
             load = round(os.getloadavg()[0], 1)
             print(json.dumps({"bench": "listing", "ask": name, **figures, "load": load}), flush=True)

@@ -47,7 +47,7 @@ def _usable(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split), AfterValidator(_usable)]
 """Keys; shown as asterisks wherever settings are printed or dumped."""
 
-NOT_FOR_WORKERS = frozenset({"api_key", "database_url"})
+NOT_FOR_WORKERS = frozenset({"api_key", "database_url", "webhook_url", "webhook_secret"})
 """Settings that a device process has no use for: node packs run in it."""
 
 
@@ -120,15 +120,33 @@ class Settings(BaseSettings):
     batch_limit: int = Field(1000, ge=1, description="Tasks of one batch; larger ones are refused.")
     history_limit: int = Field(10_000, ge=0, description="Finished jobs kept.")
     history_days: float | None = Field(None, gt=0, description="Finished jobs older than this are removed.")
+    workflow_versions_limit: int = Field(50, ge=1, description="Versions kept of each stored workflow.")
     max_upload_size_mb: float = Field(100.0, gt=0, description="Largest request body, MB.")
     max_connections: int = Field(2000, ge=1, description="Connections at a time; further ones get 503.")
     max_json_depth: int = Field(100, ge=8, description="Deepest nesting of a JSON body.")
     max_nodes: int = Field(20_000, ge=1, description="Nodes of one graph.")
     max_megapixels: float = Field(256.0, gt=0, description="Largest picture that is read, in millions of pixels.")
 
+    enable_assets: bool = Field(True, description="Keep a library of the files in the folders, for `/api/assets`.")
+    enable_asset_hashing: bool = Field(
+        False, description="Hash every file of that library, models too; uploads are hashed in any case."
+    )
+    allow_remote_inputs: bool = Field(
+        False, description="Fetch images and other files that a parameter names by http address; never private ones."
+    )
     default_workflow: Path | None = Field(
         None, description="Workflow file that a plain text as `prompt` is filled into; the demo's."
     )
+
+    webhook_url: str | None = Field(None, description="Is told of every job, as the webhook of a task is of one.")
+    webhook_events: Names = Field((), description="What `webhook_url` is told, comma-separated; every end of a job.")
+    webhook_secret: SecretStr | None = Field(
+        None, description="Signs deliveries to webhooks that have no secret of their own."
+    )
+    webhook_allow_private: bool = Field(
+        False, description="Let webhooks go to private, loopback and link-local addresses."
+    )
+    webhook_timeout_s: float = Field(10.0, gt=0, le=300, description="How long a webhook may take to answer.")
 
     disable_all_custom_nodes: bool = Field(False, description="Import no node packs.")
     whitelist_custom_nodes: Names = Field(
@@ -162,6 +180,7 @@ class Settings(BaseSettings):
     preview_size: int = Field(512, ge=16, le=4096, description="Longest side of a preview, pixels.")
     disable_metadata: bool = Field(False, description="Do not write workflows into saved files.")
     log_level: LogLevel = Field("info", description="Least severe log records that are shown and kept.")
+    access_log: bool = Field(False, description="Log every request: who asked for what, the answer, how long it took.")
     log_to_stdout: bool = Field(False, description="Show log records on standard output instead of standard error.")
 
     def __init__(self, **values: Any) -> None:

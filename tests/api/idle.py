@@ -1,11 +1,13 @@
 """An app in this process whose store is real and whose only worker never gets ready."""
 
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 import httpx
 
 from inglenook.api.access.keyring import KeyRing
 from inglenook.api.app import create_app
+from inglenook.api.asset_services import open_assets
 from inglenook.api.comfy.entries import show_result
 from inglenook.api.comfy.sockets import SocketHub
 from inglenook.api.deps import Services
@@ -13,6 +15,7 @@ from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.questions import PackQuestions
+from inglenook.dispatch.webhooks import Webhooks
 from inglenook.jobs import JobStore, sqlite_url
 from inglenook.media.folders import Folders
 from inglenook.media.users import Users
@@ -52,7 +55,7 @@ class Idle:
 
 
 @asynccontextmanager
-async def idle_services(folder, worker=None, **settings):
+async def idle_services(folder, worker=None, *, with_assets=False, **settings):
     """What a server is made of, its one worker given or one that never gets ready."""
     settings = Settings(base_directory=folder, **settings)
     folders = Folders.from_settings(settings)
@@ -66,8 +69,15 @@ async def idle_services(folder, worker=None, **settings):
         bus.join(hub)
         await dispatcher.start()
         users = Users(folders.user, settings.data_folder)
-        yield Services(settings, store, folders, catalogs, dispatcher, questions, hub, KeyRing.of(settings), users)
-        await dispatcher.close(0)
+        webhooks = Webhooks(store, allow_private=settings.webhook_allow_private)
+        keys = KeyRing.of(settings)
+        services = Services(settings, store, folders, catalogs, dispatcher, questions, hub, keys, users, webhooks)
+        async with AsyncExitStack() as stack:
+            if with_assets:
+                opened = open_assets(settings, store, folders, bus, hub.tell_editors)
+                services = replace(services, assets=await stack.enter_async_context(opened))
+            yield services
+            await dispatcher.close(0)
 
 
 @asynccontextmanager

@@ -11,10 +11,10 @@ async def answering(scope, receive, send):
     await send({"type": "http.response.body", "body": b""})
 
 
-async def reply(headers, **options):
+async def reply(headers, method="GET", **options):
     options = {"max_body_bytes": 1000, "cors_origin": None, "allowed_hosts": (), "listens_on": "127.0.0.1", **options}
     transport = httpx.ASGITransport(Boundary(answering, **options))
-    request = httpx.Request("GET", "http://127.0.0.1/queue", headers=headers)
+    request = httpx.Request(method, "http://127.0.0.1/queue", headers=headers)
     return await transport.handle_async_request(request)
 
 
@@ -133,6 +133,22 @@ async def test_pages_that_cors_lets_in_may_show_this_server():
     everybody = await reply({}, cors_origin="*")
     assert "x-frame-options" not in everybody.headers
     assert "content-security-policy" not in everybody.headers
+
+
+@pytest.mark.parametrize("allowed", ["*", "https://app.example"])
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+async def test_cors_answers_every_page_with_comfyuis_headers(allowed, method):
+    answer = await reply({"origin": "https://other.example"}, method, cors_origin=allowed)
+    assert (answer.status_code, await answer.aread()) == (200, b"")
+    assert answer.headers["access-control-allow-origin"] == allowed
+    assert answer.headers["access-control-allow-credentials"] == "true"
+    methods = set(answer.headers["access-control-allow-methods"].split(", "))
+    assert methods >= {"POST", "GET", "DELETE", "PUT", "OPTIONS", "PATCH"}
+    assert set(answer.headers["access-control-allow-headers"].split(", ")) >= {"Content-Type", "Authorization"}
+
+
+async def test_without_cors_no_page_is_let_in():
+    assert not any(name.startswith("access-control") for name in (await reply({})).headers)
 
 
 async def test_what_a_route_says_itself_stays():

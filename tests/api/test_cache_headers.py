@@ -8,7 +8,7 @@ from inglenook.api.cache_headers import CacheHeaders
 DAY, HOUR = "public, max-age=86400", "public, max-age=3600"
 
 
-async def header(path, status=200, own=None):
+async def header(path, status=200, own=None, method="GET"):
     async def app(scope, receive, send):
         headers = [] if own is None else [(b"Cache-Control", own.encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -16,7 +16,7 @@ async def header(path, status=200, own=None):
 
     transport = httpx.ASGITransport(CacheHeaders(app))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        return (await client.get(path)).headers
+        return (await client.request(method, path)).headers
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,8 @@ async def header(path, status=200, own=None):
         ("/queue", 200, None),
         ("/a.png/b", 200, None),
         ("/api/userdata/a.png", 404, None),
+        ("/view_metadata/output/a.png", 200, None),
+        ("/api/outputs/a.png", 404, None),
     ],
 )  # fmt: skip
 async def test_rules_by_path_and_status(path, status, expected):
@@ -56,6 +58,11 @@ async def test_the_page_itself_is_kept_nowhere():
 async def test_an_answer_that_says_it_itself_is_left_alone():
     headers = await header("/a.png", own="private")
     assert headers.get_list("cache-control") == ["private"]
+
+
+async def test_only_what_is_read_can_be_kept():
+    assert "cache-control" not in await header("/a.png", method="DELETE")
+    assert "cache-control" in await header("/a.png", method="HEAD")
 
 
 async def test_the_whole_server_follows_them(idle):

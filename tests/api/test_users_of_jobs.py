@@ -7,7 +7,6 @@ import httpx
 import pytest
 
 from inglenook.api.app import create_app
-from inglenook.api.identity import USER
 from inglenook.jobs import JobId, JobResult, State
 from tests.api.idle import idle_services
 from tests.api.live import picture_graph
@@ -18,11 +17,15 @@ class Server:
 
     def __init__(self, services, http):
         self.services, self.http = services, http
+        self._ids = {name: services.users.add(name) for name in ("ann", "bob", "eve")}
+
+    def headers(self, user):
+        return {"comfy-user": self._ids[user]}
 
     async def ask(self, user, path, body=None, method=None):
         method = method or ("GET" if body is None else "POST")
         content = None if body is None else json.dumps(body)
-        reply = await self.http.request(method, path, headers={"x-user": user}, content=content)
+        reply = await self.http.request(method, path, headers=self.headers(user), content=content)
         return reply.json() if reply.content else reply.status_code
 
     async def submit(self, user, color=0, **fields):
@@ -40,13 +43,8 @@ class Server:
 @asynccontextmanager
 async def served(folder, **settings):
     async with idle_services(folder, **settings) as services:
-        app = create_app(services)
-
-        async def as_user(scope, receive, send):
-            headers = dict(scope["headers"])
-            await app({**scope, USER: headers.get(b"x-user", b"default").decode()}, receive, send)
-
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(as_user), base_url="http://127.0.0.1") as http:
+        transport = httpx.ASGITransport(create_app(services))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
             yield Server(services, http)
 
 
@@ -134,7 +132,7 @@ async def test_an_id_that_another_user_has_taken_is_a_conflict(shared):
 async def test_equal_idempotency_keys_of_two_users_are_two_jobs(shared):
     body = json.dumps({"prompt": picture_graph(0)})
     replies = [
-        await shared.http.post("/prompt", content=body, headers={"x-user": user, "idempotency-key": "k"})
+        await shared.http.post("/prompt", content=body, headers={**shared.headers(user), "idempotency-key": "k"})
         for user in ("ann", "bob", "ann")
     ]
     first, second, third = (reply.json()["prompt_id"] for reply in replies)

@@ -71,6 +71,8 @@ def test_options_are_stronger_than_variables_and_these_than_the_file(tmp_path: P
         (["--port", "99999"], {}, "port (INGLENOOK_PORT) is 99999, should be less than or equal to 65535"),
         ([], {"INGLENOOK_PREVIEW_SIZE": "big"}, "preview_size (INGLENOOK_PREVIEW_SIZE) is 'big'"),
         (["--host", "no.such.host.invalid"], {}, "cannot listen on no.such.host.invalid"),
+        (["--port", "0", "--base-directory", "/dev/null/x"], {}, "cannot use /dev/null"),
+        (["--port", "0", "--output-directory", "/dev/null/x"], {}, "cannot use /dev/null"),
         (["--log-level", "loud"], {}, "log_level (INGLENOOK_LOG_LEVEL) is 'loud'"),
     ],
 )

@@ -126,6 +126,17 @@ def test_the_frames_of_an_animation_count_together() -> None:
 GOOD = file_of(Image.fromarray(np.stack([GRADIENT] * 3, -1)))
 
 
+def test_every_format_that_may_be_opened_is_looked_at() -> None:
+    Image.init()
+    assert set(images._FORMATS) <= set(Image.OPEN)
+
+
+@pytest.mark.parametrize("image_format", ["AVIF", "ICO", "TGA", "PPM", "DDS", "JPEG2000", "PCX", "SGI", "MPO"])
+def test_rarer_formats_are_read(image_format: str) -> None:
+    data = file_of(Image.new("RGB", (16, 16), (250, 0, 0)), image_format)
+    assert pixels.decode(data).images[0, 8, 8].tolist() == pytest.approx([250 / 255, 0, 0], abs=0.03)
+
+
 @pytest.mark.parametrize(
     "data",
     [b"", b"not a picture", b"\x89PNG\r\n\x1a\n", GOOD[:40], GOOD[:-30], b"%!PS-Adobe-3.0 EPSF-3.0\n", b"<svg/>"],
@@ -133,7 +144,7 @@ GOOD = file_of(Image.fromarray(np.stack([GRADIENT] * 3, -1)))
 )
 def test_what_is_no_picture_is_a_clear_error(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "upload.png").write_bytes(data)
-    with pytest.raises(MediaError, match=r"cannot read upload\.png"):
+    with pytest.raises(MediaError, match=r"cannot read upload\.png: (?!')"):
         pixels.decode(tmp_path / "upload.png")
 
 

@@ -9,13 +9,16 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from inglenook import __version__
-from inglenook.api import errors, outputs
+from inglenook.api import errors, health, metrics, outputs
 from inglenook.api.access import routes as access_routes
 from inglenook.api.access.layer import Access
 from inglenook.api.access.sessions import Sessions
 from inglenook.api.boundary import Boundary
 from inglenook.api.cache_headers import CacheHeaders
 from inglenook.api.comfy import (
+    asset_scans,
+    asset_uploads,
+    assets,
     extensions,
     features,
     file_metadata,
@@ -42,17 +45,29 @@ from inglenook.api.editor import FrontEnd, FrontEndFiles, UnderEditor
 from inglenook.api.editor import routes as editor
 from inglenook.api.gateway import (
     batch,
+    named_files,
+    node_list,
     queue_control,
+    system_info,
     task_archive,
     task_events,
     tasks,
+    typed_endpoints,
+    webhooks,
     workflow_convert,
+    workflow_library,
+    workflow_parameters,
     workflow_submit,
+    workflow_thumbnail,
+    workflow_update,
+    workflow_upload,
 )
 from inglenook.api.hot import HotRoutes
 from inglenook.api.identity import Identity
 from inglenook.api.offline import Offline
+from inglenook.api.openapi_page import complete_page
 from inglenook.api.pack_routes import PackRoutes
+from inglenook.api.telemetry import MeteredRequests
 
 _ROUTERS = (
     prompt.router,
@@ -73,19 +88,33 @@ _ROUTERS = (
     subgraphs.router,
     users.router,
     userdata.router,
-    workflow_convert.router,
 )
-_BARE_ROUTERS = (internal.router, logs.router, editor.router)
+_BARE_ROUTERS = (internal.router, metrics.router, logs.router, editor.router)
 """Those that do not exist under `/api`."""
-_GATEWAY_ROUTERS = (
+_BY_API_FIRST = (health.router,)
+"""Those that stand under `/api` in the documentation, and exist bare too."""
+_ONLY_UNDER_API = (
+    assets.router,
+    asset_uploads.router,
+    asset_scans.router,
+    workflow_convert.router,
+    workflow_parameters.router,
     workflow_submit.router,
+    workflow_upload.router,
+    workflow_update.router,
+    workflow_library.router,
+    workflow_thumbnail.router,
     batch.router,
     queue_control.router,
     task_archive.router,
     task_events.router,
     tasks.router,
+    webhooks.router,
+    node_list.router,
+    system_info.router,
+    named_files.router,
 )
-"""Those that exist under `/api` alone."""
+"""Routes whose paths begin with `/api` themselves."""
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -99,7 +128,9 @@ def create_app(services: Services) -> ASGIApp:
     app.state.services = services
     app.state.front_end = FrontEnd.from_settings(settings)
     errors.install(app)
+    typed_endpoints.install(app)
     _add_routes(app)
+    complete_page(app)
     hot = HotRoutes(
         app,
         {
@@ -135,12 +166,14 @@ def create_app(services: Services) -> ASGIApp:
         listens_on=settings.host,
     )
     whole = UnderEditor(boundary)
-    return Offline(whole) if settings.offline else whole
+    guarded = Offline(whole) if settings.offline else whole
+    return MeteredRequests(guarded, services.telemetry, is_logged=settings.access_log)
 
 
 def route_table() -> list[APIRoute]:
     """Return every route, by its bare path."""
-    return [route for router in (*_ROUTERS, *_BARE_ROUTERS) for route in router.routes if isinstance(route, APIRoute)]
+    routers = (*_ROUTERS, *_BARE_ROUTERS, *_BY_API_FIRST, *_ONLY_UNDER_API)
+    return [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
 
 
 def _add_routes(app: FastAPI) -> None:
@@ -157,12 +190,14 @@ def _add_routes(app: FastAPI) -> None:
     for router in (*_ROUTERS, sockets):
         app.include_router(router)
         app.include_router(router, prefix="/api", include_in_schema=False)
+    for router in _BY_API_FIRST:
+        app.include_router(router, prefix="/api")
+        app.include_router(router, include_in_schema=False)
+    for router in _ONLY_UNDER_API:
+        app.include_router(router)
 
     for router in _BARE_ROUTERS:
         app.include_router(router)
-
-    for router in _GATEWAY_ROUTERS:
-        app.include_router(router, prefix="/api")
 
     # Last: everything above comes before it
     app.mount("/", FrontEndFiles(app.state.front_end, PackRoutes()), name="others")

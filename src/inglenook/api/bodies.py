@@ -111,14 +111,3 @@ def id_list(value: Any) -> list[str]:
     if not isinstance(value, list) or any(isinstance(item, (dict, list)) for item in value):
         raise ApiError(400, "invalid_request", "delete must be a list of ids", orjson.dumps(value).decode()[:200])
     return [str(item) for item in value]
-
-
-def whole_number(name: str, value: str | None) -> int | None:
-    """Return an integer of a query, None when it is absent or empty. Raises ApiError 400 for anything else."""
-    if value is None or value == "":
-        return None
-    try:
-        number = int(value)
-    except ValueError as error:
-        raise ApiError(400, "invalid_request", f"{name} must be an integer", value[:100]) from error
-    return max(min(number, 2**31), -(2**31))

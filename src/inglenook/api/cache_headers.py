@@ -8,8 +8,9 @@ _SCRIPTS = (".js", ".mjs", ".css")
 _PICTURES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 _DAY_S = 86400
 _HOUR_S = 3600
-_PRIVATE = ("/userdata/", "/api/userdata/")
-"""Below these the names are those of a user's files, which others must not find in a cache between."""
+_OWN = tuple(f"{api}/{name}/" for api in ("", "/api") for name in ("userdata", "view_metadata", "outputs", "image"))
+"""Below these the names are those of files that users make: others must not find them in a cache between, and what is
+under such a name today may be something else tomorrow."""
 
 
 def cache_control(path: str, status: int) -> str | None:
@@ -34,13 +35,13 @@ class CacheHeaders:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and _may_have_rule(scope["path"]):
+        if scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and _may_have_rule(scope["path"]):
             send = _adding(send, scope["path"])
         await self._app(scope, receive, send)
 
 
 def _may_have_rule(path: str) -> bool:
-    return path == "/" or ("." in path and not path.startswith(_PRIVATE))
+    return path == "/" or ("." in path and not path.startswith(_OWN))
 
 
 def _adding(send: Send, path: str) -> Send:

@@ -15,6 +15,8 @@ from typing import Any
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from inglenook.api.joined_writes import JoinedWrites
+
 logger = logging.getLogger(__name__)
 
 HEAD_BYTES = 64 << 10
@@ -46,6 +48,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.transport = JoinedWrites(transport, self.loop)  # type: ignore[assignment]
         if len(self.connections) > self._most_connections:
             logger.warning("refused a connection: there are %s", self._most_connections)
             self._refuse(
@@ -77,6 +80,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self._is_over:
             self._is_over = True  # another protocol takes over
             self._stop_timer()
+            if isinstance(self.transport, JoinedWrites):
+                self.transport = self.transport.transport
             super().handle_websocket_upgrade()
 
     # -- the parser speaks ---------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from inglenook.api.deps import folders, owner, services
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.openapi import query_documentation
 from inglenook.api.query_numbers import whole_number
+from inglenook.assets import Place
 from inglenook.jobs import OutputFile
 from inglenook.media import paths, stored_files
 from inglenook.media.kinds import FILE_KINDS, file_kind
@@ -101,6 +102,9 @@ async def delete_output(request: Request) -> Response:
         raise ApiError(409, "not_removed", f"{path[:100]!r} cannot be removed", error.strerror or "") from None
     if not removed:
         raise ApiError(404, "not_found", f"There is no result file {path[:100]!r}")
+    opened = services(request).assets
+    if opened is not None:
+        await opened.library.forget_file(Place("output", "/".join(paths.parts(path))))
     return Response(status_code=204)
 
 

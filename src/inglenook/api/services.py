@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import orjson
@@ -13,15 +13,19 @@ import orjson
 from inglenook.api import offline
 from inglenook.api.access.keyring import KeyRing
 from inglenook.api.access.notices import tell_who_is_served
+from inglenook.api.asset_services import open_assets
 from inglenook.api.comfy.entries import show_result
 from inglenook.api.comfy.features import features
 from inglenook.api.comfy.sockets import SocketHub
 from inglenook.api.deps import Services
 from inglenook.api.media_reader import MediaReader
+from inglenook.api.telemetry import Telemetry
+from inglenook.api.webhook_settings import webhooks_of
 from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.questions import PackQuestions
+from inglenook.errors import SettingsError
 from inglenook.jobs import DataFolderLock, Job, JobStore, sqlite_url
 from inglenook.media import writing
 from inglenook.media.attempts import discard_files, forget_all
@@ -37,20 +41,21 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Open the store, start the workers; close all of it in the reverse order.
 
     Raises DataFolderLocked when another server uses the data folder, KeyFileError or JobStoreError when its keys or its
-    database cannot be used.
+    database cannot be used, SettingsError when a folder cannot be made.
     """
     async with AsyncExitStack() as stack:
         yield await _build(settings, stack)
 
 
 async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
-    settings.data_folder.mkdir(parents=True, exist_ok=True)
-    stack.enter_context(DataFolderLock(settings.data_folder))
+    with _usable():
+        stack.enter_context(DataFolderLock(settings.data_folder))
     keys = await stack.enter_async_context(KeyRing.of(settings).watching())
     tell_who_is_served(settings, keys)
     folders = Folders.from_settings(settings)
     await asyncio.to_thread(shutil.rmtree, settings.temp_folder, ignore_errors=True)
-    folders.create()
+    with _usable():
+        folders.create()
     writing.flush_to_disk(settings.flush_outputs)
     store = await stack.enter_async_context(
         JobStore.open(
@@ -76,9 +81,20 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     )
     hub = SocketHub(dispatcher, store, features(settings))
     bus.join(hub)
+    telemetry = Telemetry()
+    bus.join(telemetry)
+    telemetry.start()
+    stack.push_async_callback(telemetry.close)
+    webhooks = webhooks_of(settings, store)
+    bus.join(webhooks)
+    stack.push_async_callback(webhooks.close)
     stack.enter_context(hub.showing_logs())
     stack.push_async_callback(hub.close)
+    assets = None  # opened before the dispatcher closes: jobs that end meanwhile are noted
+    if settings.enable_assets:
+        assets = await stack.enter_async_context(open_assets(settings, store, folders, bus, hub.tell_editors))
     stack.push_async_callback(dispatcher.close, settings.shutdown_grace_s)
+    await webhooks.start()
     await dispatcher.recover(_class_types)
     forget_all(settings.data_folder)
     await dispatcher.start()
@@ -86,7 +102,31 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     users = Users(folders.user, settings.data_folder)
     media_reader = MediaReader()
     stack.push_async_callback(media_reader.close)
-    return Services(settings, store, folders, catalogs, dispatcher, questions, hub, keys, users, media_reader)
+    return Services(
+        settings,
+        store,
+        folders,
+        catalogs,
+        dispatcher,
+        questions,
+        hub,
+        keys,
+        users,
+        webhooks,
+        telemetry,
+        media_reader=media_reader,
+        assets=assets,
+    )
+
+
+@contextmanager
+def _usable() -> Iterator[None]:
+    """Name the folder that cannot be made or written."""
+    try:
+        yield
+    except OSError as error:
+        text = f"cannot use {error.filename}: {error.strerror}; --base-directory or --data-dir names another folder"
+        raise SettingsError(text) from error
 
 
 def _local_worker(settings: Settings) -> DeviceWorker:

@@ -11,18 +11,17 @@ import hashlib
 import math
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import Connection
 
 from inglenook.api.deps import Services
 from inglenook.api.preparation import Prepared, SetValues, prepare
 from inglenook.api.refusal import PromptRefused
 from inglenook.engine.secrets import SECRET_KEYS, split_secrets
-from inglenook.jobs import Added, Conflict, Existing, Job, JobId
+from inglenook.jobs import Added, Conflict, Existing, Job, JobId, Webhook
 from inglenook.workflows import is_bare_graph, is_ui_format
 
 __all__ = [
@@ -59,6 +58,7 @@ async def submit_body(
     client_id: str | None = None,
     user: str | None = None,
     usage_source: str | None = None,
+    webhooks: Sequence[Webhook] = (),
 ) -> dict[str, Any]:
     """Make a job of what a `POST /prompt` carries and return the reply.
 
@@ -66,7 +66,8 @@ async def submit_body(
     are those of `submit`.
     """
     origin = Origin(idempotency_key, client_id, user, usage_source)
-    submitted = await submit(server, body, size_bytes=size_bytes, origin=origin)
+    terms = Terms(webhooks=webhooks)
+    submitted = await submit(server, body, size_bytes=size_bytes, origin=origin, terms=terms)
     job = submitted.job
     reply = {"prompt_id": job.id, "number": job.number, "node_errors": submitted.node_errors}
     repairs = repairs_of(job)
@@ -96,8 +97,8 @@ class Terms:
     """Stored with the job under `OWN_KEY`, where clients can read it."""
     workflow_name: str | None = None
     """Of the stored workflow that it is made from."""
-    beside: Callable[[Connection], None] | None = None
-    """Writes of the transaction that makes the job durable; none when it is known already."""
+    webhooks: Sequence[Webhook] = ()
+    """Who else is told of the job; `server.webhooks.check` has looked at their URLs."""
 
 
 PLAIN = Terms()
@@ -138,7 +139,7 @@ async def submit(
     """
     new = await make_job(server, body, size_bytes=size_bytes, origin=origin, terms=terms, set_values=set_values)
     outcome = await server.dispatcher.submit(
-        new.job, new.class_types, new.secrets, ask_validators=new.ask_validators, beside=terms.beside
+        new.job, new.class_types, new.secrets, ask_validators=new.ask_validators, webhooks=terms.webhooks
     )
     if isinstance(outcome, Conflict):
         raise PromptRefused.simple(

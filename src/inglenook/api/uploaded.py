@@ -10,11 +10,11 @@ from typing import Any
 
 import orjson
 from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from inglenook.api.bodies import object_body
 from inglenook.api.errors import ApiError
+from inglenook.api.forms import parsed_form
 from inglenook.media import uploads
 from inglenook.media.uploads import Pieces
 
@@ -39,17 +39,8 @@ async def uploaded_file(request: Request, max_json_depth: int) -> AsyncIterator[
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         yield _from_json(await object_body(request, max_json_depth))
         return
-    parser = MultiPartParser(request.headers, request.stream(), max_files=20, max_fields=50)
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise ApiError(400, "invalid_form", "The body is not a complete form", error.message) from None
-    except ClientDisconnect:
-        raise ApiError(400, "incomplete_body", "The client went away") from None
-    try:
+    async with parsed_form(request) as form:
         yield _from_form(form)
-    finally:
-        await form.close()
 
 
 def _from_form(form: FormData) -> UploadedFile:

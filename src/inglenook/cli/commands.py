@@ -99,6 +99,8 @@ def serve(
     worker_memory_limit: Annotated[
         float | None, typer.Option(help="GB beyond which a device process is replaced [default: unlimited].")
     ] = None,
+    enable_assets: serve_options.EnableAssets = None,
+    enable_asset_hashing: serve_options.EnableAssetHashing = None,
     strict: serve_options.Strict = None,
     disable_metadata: Annotated[
         bool | None, typer.Option("--disable-metadata", help="Do not write workflows into saved files.")
@@ -197,6 +199,8 @@ def serve(
             "preview_size": preview_size,
             "job_timeout_s": default_timeout,
             "worker_memory_limit_gb": worker_memory_limit,
+            "enable_assets": enable_assets,
+            "enable_asset_hashing": enable_asset_hashing,
             "strict": strict,
             "disable_metadata": disable_metadata,
             **cache_settings(classic=cache_classic, lru=cache_lru, none=cache_none, ram=cache_ram),

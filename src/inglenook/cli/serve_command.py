@@ -20,7 +20,8 @@ _SECTIONS: dict[str, str] = {
     "Devices and memory": "--cpu --cuda-device --default-device --reserve-vram --worker-memory-limit",
     "Jobs": "--default-timeout --strict --cache-classic --cache-lru --cache-none --cache-ram",
     "Node packs": "--disable-all-custom-nodes --whitelist-custom-nodes",
-    "Previews, files, logs": "--preview-method --preview-size --disable-metadata --log-level --log-stdout",
+    "Previews, files, logs": "--preview-method --preview-size --disable-metadata --enable-assets --enable-asset-hashing"
+    " --log-level --log-stdout",
 }
 """Title -> options in the order in which they are shown. Those that are not named come last."""
 _OTHERS = "Others"

@@ -52,6 +52,15 @@ DefaultDevice = Annotated[
     int | None, typer.Option(metavar="NUMBER", help="GPU that models run on; the others stay visible.")
 ]
 ReserveVram = Annotated[float | None, typer.Option(metavar="GB", help="Device memory that other programs need.")]
+EnableAssets = Annotated[
+    bool | None,
+    typer.Option(
+        "--enable-assets/--disable-assets", help="Keep a library of the files, for /api/assets [default: on]."
+    ),
+]
+EnableAssetHashing = Annotated[
+    bool | None, typer.Option("--enable-asset-hashing", help="Hash the files that a scan of the folders finds.")
+]
 Strict = Annotated[bool | None, typer.Option("--strict", help="Repair nothing in workflows that are submitted.")]
 LogStdout = Annotated[
     bool | None, typer.Option("--log-stdout", help="Show log records on standard output, not standard error.")

@@ -36,6 +36,7 @@ from inglenook.jobs import (
     JobStoreClosed,
     JobStoreError,
     State,
+    Webhook,
 )
 from inglenook.workers.worker import Cause, Death, Request, Worker, WorkerListener, WorkerState
 
@@ -131,6 +132,7 @@ class Dispatcher(WorkerListener):
         self._lanes: dict[str, deque[_Told | _Notice]] = {}
         """Per worker: what its runs have told and the bus has not heard yet."""
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._failing_writes = 0
         self._pauses = 0
         """How many writes wait for the store to work again; nothing is started meanwhile."""
         self._is_closing = False
@@ -205,6 +207,16 @@ class Dispatcher(WorkerListener):
     # -- what others see ---------------------------------------------------------------------------------------------
 
     @property
+    def is_closing(self) -> bool:
+        """No more jobs are taken."""
+        return self._is_closing
+
+    @property
+    def waits_for_store(self) -> bool:
+        """Something that must be written down cannot be, so no job is started."""
+        return self._failing_writes > 0
+
+    @property
     def remaining(self) -> int:
         """Pending and running jobs."""
         return len(self._waiting) + len(self._running)
@@ -266,11 +278,12 @@ class Dispatcher(WorkerListener):
         secrets: dict[str, Any],
         *,
         ask_validators: bool = False,
-        beside: Callable[[Connection], None] | None = None,
+        webhooks: Sequence[Webhook] = (),
     ) -> AddOutcome:
         """Make a job durable and queue it. Raises QueueFull, ShuttingDown, or what the store raises.
 
-        ask_validators: the validators of its node classes could not be asked yet. beside: see `JobStore.add`.
+        ask_validators: the validators of its node classes could not be asked yet. webhooks: who is told of the job,
+        noted in the same transaction.
         """
         if self._is_closing:
             raise ShuttingDown
@@ -279,7 +292,7 @@ class Dispatcher(WorkerListener):
         run = Run(job, class_types, secrets, ask_validators)
         self._accepting.setdefault(job.id, run)
         try:
-            outcome = await self._store.add(job, beside)
+            outcome = await self._store.add(job, webhooks)
         finally:
             if self._accepting.get(job.id) is run:
                 del self._accepting[job.id]
@@ -292,16 +305,22 @@ class Dispatcher(WorkerListener):
         return outcome
 
     async def submit_all(
-        self, news: Sequence[NewRun], beside: Callable[[Connection], None] | None = None
+        self,
+        news: Sequence[NewRun],
+        webhooks: Sequence[Webhook] = (),
+        beside: Callable[[Connection], None] | None = None,
     ) -> list[AddOutcome]:
-        """Make several jobs durable in one transaction and queue them: all of them or none. Raises as `submit` does."""
+        """Make several jobs durable in one transaction and queue them: all of them or none. Raises as `submit` does.
+
+        webhooks: who is told of each. beside: further writes of the transaction.
+        """
         if self._is_closing:
             raise ShuttingDown
         self._check_room(sum(new.job.size_bytes for new in news), len(news))
         runs = [Run(self._with_limit(new.job), new.class_types, dict(new.secrets), new.ask_validators) for new in news]
         self._accepting.update((run.job.id, run) for run in runs)
         try:
-            outcomes = await self._store.add_all([run.job for run in runs], beside)
+            outcomes = await self._store.add_all([run.job for run in runs], webhooks, beside)
         finally:
             for run in runs:
                 self._accepting.pop(run.job.id, None)
@@ -417,6 +436,7 @@ class Dispatcher(WorkerListener):
         False when the write was too late, or when the server stops before the store works again.
         """
         self._pauses += 1
+        has_failed = False
         try:
             while True:
                 try:
@@ -427,11 +447,14 @@ class Dispatcher(WorkerListener):
                     return await write()
                 except JobStoreError as error:
                     logger.error("the queue pauses: %s", error)
+                    self._failing_writes += not has_failed
+                    has_failed = True
                     if self._is_closing or isinstance(error, JobStoreClosed):
                         return False
                 await asyncio.sleep(_STORE_PAUSE_S)
         finally:
             self._pauses -= 1
+            self._failing_writes -= has_failed
             self.wake()
 
     # -- a worker speaks -----------------------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ def runs(
     """Finished runs by their sequences, in that order; those that are gone are left out."""
     if not sequences:
         return []
-    rows = {row.sequence: row for row in connection.execute(_runs_by_sequence, {"sequences": sequences})}
+    rows = {row[0]: row for row in connection.execute(_runs_by_sequence, {"sequences": sequences})}
     return [join(_encoded(connection, rows[sequence], show)) for sequence in sequences if sequence in rows]
 
 

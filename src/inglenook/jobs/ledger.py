@@ -6,12 +6,13 @@ kept up to date by what is written. Only one process writes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection, func, select
 
 from inglenook.jobs.job import State
 from inglenook.jobs.tables import jobs
+from inglenook.jobs.webhook_tables import webhooks
 
 
 @dataclass(slots=True)
@@ -23,6 +24,10 @@ class Ledger:
     history: int = 0
     """Jobs that are in the history."""
     by_state: dict[State, int] = field(default_factory=lambda: dict.fromkeys(State, 0))
+    webhooks: int = 0
+    """Registrations of webhooks; while there are none, nothing looks for them."""
+    deliveries: int = 0
+    """Deliveries to webhooks that were written since the store was opened."""
 
     @property
     def not_run(self) -> int:
@@ -47,7 +52,7 @@ class Ledger:
             self.history += count if target is not None else -count
 
     def copy(self) -> Ledger:
-        return Ledger(self.sequence, self.end_order, self.history, dict(self.by_state))
+        return replace(self, by_state=dict(self.by_state))
 
 
 def read_ledger(connection: Connection) -> Ledger:
@@ -61,4 +66,5 @@ def read_ledger(connection: Connection) -> Ledger:
         ledger.by_state[State(state)] = count
     in_history = select(func.count()).where(jobs.c.in_history.is_(True), jobs.c.end_order.is_not(None))
     ledger.history = connection.scalar(in_history) or 0
+    ledger.webhooks = connection.scalar(select(func.count()).select_from(webhooks)) or 0
     return ledger

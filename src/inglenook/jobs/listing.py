@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, case, func, or_, select, union_all
 
 from inglenook.jobs.job import JobFilter, JobPage, ListedJob, Listing, Page, Shown, State
-from inglenook.jobs.rows import listed_from_row
+from inglenook.jobs.rows import LISTED, listed_from_row
 from inglenook.jobs.tables import job_result, jobs
 
 _SORT_COLUMN = {"created": jobs.c.created_ms, "duration": jobs.c.duration_ms}
@@ -21,7 +21,7 @@ _FAILED = (State.failed.value, State.timed_out.value)
 
 _rows: Select[Any] = (
     select(
-        *jobs.c,
+        *LISTED,
         job_result.c.outputs,
         job_result.c.error,
         case((jobs.c.state.in_(_FAILED), job_result.c.messages)).label("messages"),
@@ -57,7 +57,7 @@ def show_jobs(connection: Connection, sequences: Sequence[int], show: Callable[[
     """Jobs by their sequences, in that order; those that are gone are left out."""
     if not sequences:
         return []
-    rows: dict[int, Row[Any]] = {row.sequence: row for row in connection.execute(_rows, {"sequences": sequences})}
+    rows: dict[int, Row[Any]] = {row[0]: row for row in connection.execute(_rows, {"sequences": sequences})}
     return [show(listed_from_row(rows[sequence])) for sequence in sequences if sequence in rows]
 
 

@@ -16,12 +16,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Insert, Update, bindparam, insert, select, update
 
+from inglenook.jobs import outbox
 from inglenook.jobs.codec import pack
 from inglenook.jobs.job import Added, AddOutcome, Conflict, Existing, Job, JobId, State
 from inglenook.jobs.ledger import Ledger
 from inglenook.jobs.queries import select_job
 from inglenook.jobs.rows import job_from_row
 from inglenook.jobs.tables import job_body, job_result, jobs, outputs
+from inglenook.jobs.webhooks import Webhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,7 @@ class Add:
     job: Job
     row: dict[str, Any]
     body: dict[str, Any]
-    beside: Callable[[Connection], None] | None = None
-    """Further writes, if the job is new."""
+    webhooks: Sequence[Webhook] = ()
 
     @property
     def job_id(self) -> JobId:
@@ -150,8 +151,8 @@ def _add(connection: Connection, ledger: Ledger, group: Sequence[Add]) -> list[A
         connection.execute(_ADD_BODY, bodies)
         ledger.move(None, State.queued, len(bodies))
     for add, sequence in zip(group, sequences, strict=True):
-        if add.beside is not None and sequence in inserted:
-            add.beside(connection)
+        if add.webhooks and sequence in inserted:
+            outbox.register(connection, ledger, add.job_id, add.webhooks)
     return [
         Added(add.job) if sequence in inserted else _compare(connection, ledger, add)
         for add, sequence in zip(group, sequences, strict=True)
@@ -178,9 +179,8 @@ def _revive(connection: Connection, ledger: Ledger, add: Add) -> None:
     body = {name: pack(value) for name, value in add.body.items()}
     connection.execute(update(job_body).where(job_body.c.sequence == sequence).values(body))
     connection.execute(update(jobs).where(jobs.c.id == add.job.id).values({**add.row, **_BLANK}))
-    if add.beside is not None:
-        add.beside(connection)
     ledger.move(State.cancelled, State.queued)
+    outbox.register(connection, ledger, add.job_id, add.webhooks)
 
 
 _CLAIM = (
@@ -202,7 +202,17 @@ _CLAIM = (
 def _claim(connection: Connection, ledger: Ledger, group: Sequence[Claim]) -> list[bool]:
     done = _update_each(connection, _CLAIM, [claim.values for claim in group])
     ledger.move(State.queued, State.running, sum(done))
+    if ledger.webhooks and done != [False]:
+        _first_attempts(connection, ledger, group)
     return done
+
+
+def _first_attempts(connection: Connection, ledger: Ledger, group: Sequence[Claim]) -> None:
+    """A job that starts again after a death of its worker or of the server has been told of."""
+    first = [claim for claim in group if claim.values["new_attempt"] == 1]
+    if first:
+        now_ms = max(claim.values["new_started_ms"] for claim in first)
+        outbox.jobs_started(connection, ledger, [claim.job_id for claim in first], now_ms)
 
 
 _IS_RUNNING_ATTEMPT = (
@@ -273,6 +283,8 @@ def _finish(connection: Connection, ledger: Ledger, group: Sequence[Finish]) -> 
             connection.execute(_ADD_OUTPUT, files)
         for finish in group:
             ledger.move(State.running, State(finish.values["end_state"]), in_history=True)
+        now_ms = max(finish.values["at_ms"] for finish in group)
+        outbox.jobs_ended(connection, ledger, [finish.job_id for finish in group], now_ms)
     return done
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
@@ -11,6 +11,7 @@ from sqlalchemy import Row
 from inglenook.jobs.codec import from_json, to_json, unpack
 from inglenook.jobs.errors import JobRejected
 from inglenook.jobs.job import FinishedJob, Job, JobId, JobResult, ListedJob, State
+from inglenook.jobs.tables import jobs
 
 
 def job_row(job: Job) -> dict[str, Any]:
@@ -84,6 +85,12 @@ def output_rows(job_id: JobId, outputs: Mapping[str, Any]) -> list[dict[str, Any
     ]
 
 
+def result_files(outputs: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The files that a result names: the node, and `{"filename", "subfolder"?, "type"?}`."""
+    for node_id, _media_key, item in _files(outputs):
+        yield node_id, item
+
+
 def _files(outputs: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for node_id, shown in outputs.items():
         if not isinstance(shown, dict):
@@ -121,15 +128,59 @@ def finished_from_row(row: Row[Any]) -> FinishedJob:
     return FinishedJob(job_from_row(row), result)
 
 
-def listed_from_row(row: Row[Any]) -> ListedJob:
-    """A job of a listing from `jobs` with the outputs and the error of its result, if it has one."""
-    return ListedJob(
-        job=_job(row, graph=b"", targets=(), extra_data={}),
-        workflow_id=row.workflow_id,
-        outputs=None if row.outputs is None else from_json(unpack(row.outputs)),
-        error=None if row.error is None else from_json(unpack(row.error)),
-        last_message=None if row.messages is None else (from_json(unpack(row.messages)) or [None])[-1],
+LISTED = (
+    jobs.c.sequence,
+    jobs.c.id,
+    jobs.c.state,
+    jobs.c.priority,
+    jobs.c.number,
+    jobs.c.number_is_int,
+    jobs.c.fingerprint,
+    jobs.c.client_id,
+    jobs.c.user_id,
+    jobs.c.workflow_id,
+    jobs.c.created_ms,
+    jobs.c.started_ms,
+    jobs.c.ended_ms,
+    jobs.c.attempt,
+    jobs.c.worker,
+)
+"""What a listing needs of `jobs`, in the order in which `listed_from_row` takes it."""
+
+
+def listed_from_row(row: Sequence[Any]) -> ListedJob:
+    """A job of a listing from LISTED with the outputs, the error and the messages of its result, if it has one.
+
+    By position: by name, 25 columns of a hundred rows took 1 ms.
+    """
+    _sequence, job_id, state, priority, number, is_int, fingerprint, client_id, user, workflow, *others = row
+    created_ms, started_ms, ended_ms, attempt, worker, outputs, error, messages = others
+    job = Job(
+        job_id,
+        int(number) if is_int else number,
+        b"",
+        (),
+        fingerprint,
+        created_ms,
+        client_id=client_id,
+        user=user,
+        priority=priority,
+        state=_STATES[state],
+        started_ms=started_ms,
+        ended_ms=ended_ms,
+        attempt=attempt,
+        worker=worker,
     )
+    return ListedJob(
+        job,
+        workflow,
+        None if outputs is None else from_json(unpack(outputs)),
+        None if error is None else from_json(unpack(error)),
+        None if messages is None else (from_json(unpack(messages)) or [None])[-1],
+    )
+
+
+_STATES = {state.value: state for state in State}
 
 
 def _job(

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from inglenook.jobs import finished, listing, queries, upkeep
 from inglenook.jobs.codec import to_json
 from inglenook.jobs.database import Database
+from inglenook.jobs.deliveries import Outbox
 from inglenook.jobs.finished import ShowResult
 from inglenook.jobs.job import (
     AddOutcome,
@@ -41,6 +42,7 @@ from inglenook.jobs.readers import Readers
 from inglenook.jobs.rows import body_row, job_row
 from inglenook.jobs.tables import QUEUE_PAUSED
 from inglenook.jobs.trimming import Trimming
+from inglenook.jobs.webhooks import Webhook
 from inglenook.jobs.writer import Writer
 
 P = ParamSpec("P")
@@ -125,18 +127,21 @@ class JobStore:
     ) -> None:
         await self.close()
 
-    def add(self, job: Job, beside: Callable[[Connection], None] | None = None) -> asyncio.Future[AddOutcome]:
+    def add(self, job: Job, webhooks: Sequence[Webhook] = ()) -> asyncio.Future[AddOutcome]:
         """Accept a new, queued job. An id that is known already writes nothing and gives Existing or Conflict.
 
-        beside: writes to other tables in the same transaction, if the job is new; should be quick.
+        webhooks: who is told of it, noted in the same transaction.
         """
-        return self._writer.submit(Add(job, job_row(job), body_row(job), beside))
+        return self._writer.submit(Add(job, job_row(job), body_row(job), tuple(webhooks)))
 
     def add_all(
-        self, jobs: Sequence[Job], beside: Callable[[Connection], None] | None = None
+        self,
+        jobs: Sequence[Job],
+        webhooks: Sequence[Webhook] = (),
+        beside: Callable[[Connection], None] | None = None,
     ) -> asyncio.Future[list[AddOutcome]]:
-        """Accept several new jobs in one transaction, with further writes after them."""
-        adds = [Add(job, job_row(job), body_row(job)) for job in jobs]
+        """Accept several new jobs in one transaction, with further writes after them; webhooks: of each job."""
+        adds = [Add(job, job_row(job), body_row(job), tuple(webhooks)) for job in jobs]
 
         def write(connection: Connection, ledger: Ledger) -> list[Any]:
             outcomes = apply(connection, ledger, adds)
@@ -330,6 +335,18 @@ class JobStore:
     async def more_listed(self, show: Callable[[ListedJob], Shown], sequences: Sequence[int]) -> list[Shown]:
         """Some of the `rest` of a listing, in order."""
         return await self._readers.ask(listing.show_jobs, sequences, show)
+
+    @property
+    def counts(self) -> Mapping[State, int]:
+        """How many jobs are stored in each state."""
+        return dict(self._writer.ledger.by_state)
+
+    # -- webhooks ------------------------------------------------------------------------------------------------------
+
+    @property
+    def outbox(self) -> Outbox:
+        """Who is told of jobs, and what is delivered to them."""
+        return Outbox(self._writer, self._readers, self._clock)
 
     def _listed(self, job_filter: JobFilter) -> Mapping[State, int]:
         """How many jobs are listed in each state."""

@@ -15,6 +15,7 @@ from inglenook.jobs.batch_tables import batch_jobs, batches
 from inglenook.jobs.job import Job, JobId, JobResult, State
 from inglenook.jobs.ledger import Ledger
 from inglenook.jobs.operations import Finish, apply
+from inglenook.jobs.outbox import jobs_ended
 from inglenook.jobs.queries import queued_jobs, running_jobs
 from inglenook.jobs.rows import output_rows, result_row
 from inglenook.jobs.tables import HIGHEST_REMOVED_NUMBER, counters, job_body, job_result, jobs, outputs
@@ -78,6 +79,7 @@ def cancel_queued(connection: Connection, ledger: Ledger, ids: Collection[JobId]
             ],
         )
         ledger.move(State.queued, State.cancelled, len(found))
+        jobs_ended(connection, ledger, [JobId(row.id) for row in found], now_ms)
     return [JobId(row.id) for row in found]
 
 

@@ -16,10 +16,11 @@ MAX_PIXELS = 256_000_000
 """Default limit of a picture, all frames together."""
 
 # fmt: off
-_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "MPO", "AVIF", "ICO", "TGA", "PPM", "DDS", "JPEG2000", "QOI",
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "ICO", "TGA", "PPM", "DDS", "JPEG2000", "QOI",
             "PCX", "DIB", "SGI", "ICNS", "XBM", "XPM", "MSP", "SUN", "BLP")
 # fmt: on
-"""What Pillow may open: pixel formats that it decodes itself (EPS and others would start programs)."""
+"""What Pillow may open: pixel formats that it decodes itself (EPS and others would start programs). A name that Pillow
+has no opener for ends the search with an error, and MPO has none of its own: JPEG opens it."""
 
 _LARGEST_SIDE = {"webp": 16383, "jpeg": 65535}
 

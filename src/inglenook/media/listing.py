@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
+from inglenook.media.paths import is_utf8
+
 logger = logging.getLogger(__name__)
 
 _SETTLE_NS = 2_000_000_000
@@ -108,14 +110,12 @@ class Listing:
                 stamps.setdefault(path, -1)
 
     def _is_text(self, entry: os.DirEntry[str]) -> bool:
-        try:
-            entry.name.encode()
-        except UnicodeEncodeError:
-            if not self._has_warned:
-                self._has_warned = True
-                logger.warning("left out of all lists, its name is not UTF-8: %r; rename it", os.fsencode(entry.path))
-            return False
-        return True
+        if is_utf8(entry.name):
+            return True
+        if not self._has_warned:
+            self._has_warned = True
+            logger.warning("left out of all lists, its name is not UTF-8: %r; rename it", os.fsencode(entry.path))
+        return False
 
     def _wanted(self, name: str) -> bool:
         return not self._extensions or os.path.splitext(name)[1].lower() in self._extensions  # noqa: PTH122

@@ -58,6 +58,15 @@ def _check_component(part: str, name: str) -> None:
         raise UnsafePath(f"the name {part!r} is not allowed on this system")
 
 
+def is_utf8(name: str) -> bool:
+    """Whether a name can stand in JSON: one of the disk that is not UTF-8 has lone surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def join(root: Path, *names: str) -> Path:
     """The path of relative names below `root`, by the look of the names alone (see `parts`)."""
     return root.joinpath(*(part for name in names for part in parts(name)))

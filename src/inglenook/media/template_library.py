@@ -73,8 +73,4 @@ class TemplateLibrary:
 
 
 def _is_shown(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return bool(name) and not name.startswith(".")
+    return bool(name) and not name.startswith(".") and paths.is_utf8(name)

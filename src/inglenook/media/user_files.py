@@ -112,11 +112,7 @@ class UserFiles:
                     pending.append((Path(entry.path), f"{prefix}{entry.name}/"))
 
     def _is_shown(self, entry: os.DirEntry[str]) -> bool:
-        try:
-            entry.name.encode()
-        except UnicodeEncodeError:  # cannot stand in JSON
-            return False
-        if _UNFINISHED.match(entry.name):
+        if not paths.is_utf8(entry.name) or _UNFINISHED.match(entry.name):
             return False
         if entry.is_symlink() and not os.path.realpath(entry.path).startswith(self._real_root + os.sep):
             return False

@@ -30,6 +30,7 @@ class Addresses:
         self._nodes = nodes
         self._parameters = parameters
         self._names = {one.name: one for one in parameters}
+        self._named = {_place(one): one.name for one in parameters}
         self._folded: dict[str, list[Parameter]] = defaultdict(list)
         self._roles: dict[str, list[Parameter]] = defaultdict(list)
         for one in parameters:
@@ -83,8 +84,7 @@ class Addresses:
         return []
 
     def _shown(self, place: Place) -> str:
-        named = next((one.name for one in self._parameters if _place(one) == place), None)
-        return named or f"{place[0]}.{place[1]}"
+        return self._named.get(place) or f"{place[0]}.{place[1]}"
 
     def _near(self, address: str) -> list[str]:
         """Addresses like an unknown one: of the node that it names, or spelled alike."""

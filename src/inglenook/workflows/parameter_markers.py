@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from inglenook.workflows.parameter_names import slug
 from inglenook.workflows.parameter_nodes import GraphNode
 
 _TITLE = re.compile(r"(?:swarmui|viewcomfy|api|inputs?|param(?:eter)?s?|参数|输入|变量)\s*[:：]\s*(\S.*)", re.I | re.S)
@@ -59,7 +60,7 @@ def marker_of(node: GraphNode) -> Marker | None:
         return None
     widgets = [spec.name for spec in node.widgets()]
     name = next((one for one in _VALUES if one in widgets), widgets[0] if widgets else None)
-    return None if name is None else Marker(match[1].strip()[:_LONGEST_NAME], name)
+    return None if name is None else Marker(_readable(match[1]), name)
 
 
 def _deploy(node: GraphNode) -> Marker | None:
@@ -71,16 +72,16 @@ def _deploy(node: GraphNode) -> Marker | None:
     if media is not None:
         found = media[1].lower()
         return _with_facts(node, Marker(str(name), "input_id", _DESCRIBING - {"input_id"}, found, is_empty=True))
-    return _marked(node, name, _DESCRIBING)
+    return _marked(node, name, _DESCRIBING, is_id=True)
 
 
-def _marked(node: GraphNode, name: Any, describing: frozenset[str]) -> Marker | None:
+def _marked(node: GraphNode, name: Any, describing: frozenset[str], *, is_id: bool = False) -> Marker | None:
     values = [spec.name for spec in node.widgets() if spec.name not in describing]
     input_name = next((one for one in _VALUES if one in values), values[0] if values else None)
     if input_name is None:
         return None
     media = _MEDIA.search(node.class_type)
-    given = str(name).strip() if _is_name(name) else ""
+    given = "" if not _is_name(name) else str(name).strip() if is_id else _readable(name)
     return _with_facts(node, Marker(given, input_name, describing, media[1].lower() if media else None))
 
 
@@ -107,3 +108,8 @@ def _number(inputs: Mapping[str, Any], names: tuple[str, ...]) -> float | None:
 
 def _is_name(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
+
+
+def _readable(text: str) -> str:
+    """A name of a title: words in ASCII, or what else the title is made of, joined by `_`."""
+    return slug(text) if text.isascii() else re.sub(r"[^\w\-]+", "_", text).strip("_")[:_LONGEST_NAME]

@@ -7,11 +7,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from inglenook.workflows.parameter import ADVANCED, GROUPS
 from inglenook.workflows.parameter_nodes import GraphNode
 
 _LONGEST = 48
+_LONGEST_READ = 200
 _PLAIN_INPUTS = frozenset({"value", "text", "string", "image", "video", "audio", "file", "images", "input", "mask"})
 """Names of inputs that say nothing about them."""
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -33,6 +35,11 @@ class Unnamed:
 
 def slug(text: str) -> str:
     """Words of a text in ASCII, lower case, joined by `_`; empty when it has none."""
+    return _slug(text[:_LONGEST_READ])
+
+
+@lru_cache(maxsize=4096)
+def _slug(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     for word in ("KSampler", "LoRA"):
         plain = plain.replace(word, word.capitalize())
@@ -60,7 +67,7 @@ def name_all(parameters: Sequence[Unnamed]) -> list[str]:
     order = sorted(range(len(parameters)), key=lambda index: (parameters[index].rank, index))
     for index in order:
         if parameters[index].given:
-            name = _given(parameters[index].given)
+            name = parameters[index].given
             take(index, (name, _joined(name, slug(parameters[index].node.id))))
     for role in GROUPS:
         members = [index for index in order if parameters[index].role == role and index not in names]
@@ -80,13 +87,6 @@ def name_all(parameters: Sequence[Unnamed]) -> list[str]:
             others = (*levels[index], _with_class(parameters[index]))
             take(index, (*plain, *(name for name in others if counts[name] == 1)))
     return [names[index] for index in range(len(parameters))]
-
-
-def _given(text: str) -> str:
-    """The name that an author gave: as it is when it is one word, else in words joined by `_`."""
-    if re.fullmatch(r"[\w\-]+", text):
-        return text
-    return slug(text) if text.isascii() else re.sub(r"[^\w\-]+", "_", text).strip("_")
 
 
 def _differ(levels: Sequence[Sequence[str]], role: str) -> bool:

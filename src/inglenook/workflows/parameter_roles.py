@@ -61,6 +61,8 @@ _MODEL_FOLDERS = {
     "unet_gguf": "diffusion_model",
     "loras": "lora",
 }
+_MOST_USES = 300
+"""Links that are followed from one value to tell its role."""
 _NOT_A_SIZE = frozenset({"MODEL", CONDITIONING})
 _PICTURES = frozenset({"IMAGE", "MASK"})
 
@@ -92,7 +94,7 @@ def role_of(node: GraphNode, spec: InputSpec) -> str | None:
     kind = widget_kind(spec)
     if kind is None:
         return None
-    name = spec.name.rpartition(".")[2]
+    name = spec.name.rpartition(".")[2].lower()
     folder = _model_folder(spec)
     if folder is not None:
         return folder
@@ -195,9 +197,11 @@ def role_by_title(title: str, kind: str) -> str | None:
 
 def role_by_consumers(node: GraphNode, nodes: Mapping[str, GraphNode], kind: str) -> str | None:
     """The role that a value has where it goes, through nodes that pass values on."""
-    waiting, seen = [node.id], {node.id}
-    while waiting and len(seen) < 200:
-        for consumer_id, name in nodes[waiting.pop(0)].consumers:
+    waiting, seen, left = [node.id], {node.id}, _MOST_USES
+    while waiting and left > 0:
+        uses = nodes[waiting.pop(0)].consumers[:left]
+        left -= len(uses)
+        for consumer_id, name in uses:
             consumer = nodes[consumer_id]
             spec = consumer.specs.get(name)
             if spec is None:

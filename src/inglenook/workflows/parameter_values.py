@@ -123,7 +123,7 @@ def _choice(parameter: Parameter, value: Any) -> Any:
     options = parameter.options
     if isinstance(value, (list, dict)) or (isinstance(value, float) and not math.isfinite(value)):
         raise Unfit(f"{_shown(value)} is not one of the options", (options or ())[:_MOST_CHOICES])
-    if options is None:
+    if options is None or value == parameter.default:  # its own value may name a file that is gone; validation tells
         return well_formed(value) if isinstance(value, str) else value
     for option in options:
         if option == value and isinstance(option, bool) == isinstance(value, bool):

@@ -240,8 +240,8 @@ def apply(
 
 
 def _is_random(parameter: Parameter) -> bool:
-    """Whether the workflow's own seed is -1 where the class has no meaning of its own for it."""
-    return parameter.default == -1 and (parameter.minimum is None or parameter.minimum >= 0)
+    """Whether the workflow's own seed is -1 where the class has no meaning of its own for it: not its least value."""
+    return parameter.default == -1 and parameter.minimum != -1
 
 
 def _with_values(graph: Mapping[str, Any], chosen: Mapping[Place, tuple[str, Parameter, Any]]) -> Applied:

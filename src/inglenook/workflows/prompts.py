@@ -100,7 +100,11 @@ class _Walk:
         while waiting:
             node_id, slot = waiting.pop()
             node = self._nodes.get(node_id)
-            if node is None or (node_id, slot, sign) in self._seen:
+            if node is None:
+                continue
+            if not 0 <= slot < len(node.output_types):
+                slot = int(slot == 1)  # of a class that is not known; few, whatever numbers the links have
+            if (node_id, slot, sign) in self._seen:
                 continue
             self._seen.add((node_id, slot, sign))
             if node.class_type == _ZERO and sign == NEGATIVE:

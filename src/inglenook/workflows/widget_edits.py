@@ -50,4 +50,5 @@ def _widget_values(node: Node, catalog: Catalog, reader: WidgetReader) -> Mappin
 
 
 def _same(one: Any, other: Any) -> bool:
-    return type(one) is type(other) and bool(one == other)
+    is_same_kind = type(one) is type(other) or {type(one), type(other)} == {int, float}
+    return is_same_kind and bool(one == other)

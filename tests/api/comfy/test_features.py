@@ -15,7 +15,13 @@ from tests.api.idle import idle_server, idle_services
 async def test_features_name_what_is_there(idle):
     for path in ("/features", "/api/features"):
         flags = (await idle.http.get(path)).json()
-        assert flags == {"supports_preview_metadata": True, "max_upload_size": 100 << 20, "node_replacements": True}
+        assert flags == {
+            "supports_preview_metadata": True,
+            "max_upload_size": 100 << 20,
+            "node_replacements": True,
+            "assets": True,
+            "supports_model_type_tags": True,
+        }
 
 
 async def test_flags_of_the_settings_are_added(tmp_path):

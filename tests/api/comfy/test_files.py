@@ -64,6 +64,11 @@ class TestUpload:
             assert response.json()["type"] == kind
             assert (folders.directory(kind) / "a.png").is_file()
 
+    async def test_fields_that_are_sent_empty_mean_the_usual(self, client: Client, folders: Folders) -> None:
+        response = await upload(client, type="", subfolder="", overwrite="")
+        assert response.json() == {"name": "a.png", "subfolder": "", "type": "input"}
+        assert (folders.input / "a.png").is_file()
+
     async def test_equal_content_keeps_the_name_other_content_gets_a_number(
         self, client: Client, folders: Folders
     ) -> None:
@@ -526,7 +531,7 @@ class TestView:
 class TestBombs:
     """Small files that want a lot of memory or time are refused, or only as much of them is read as is needed."""
 
-    async def answers(self, client: Client, folders: Folders, data: bytes, status: int) -> None:
+    async def answers(self, client: Client, folders: Folders, data: bytes, status: int, why: str = "") -> None:
         (folders.output / "bomb").write_bytes(data)
         for query in ("preview=webp", "preview=jpeg;50", "channel=rgb", "channel=a"):
             response = await client.get(f"/view?filename=bomb&{query}")
@@ -534,13 +539,14 @@ class TestBombs:
                 assert decoded(response).size == (16, 16)
             else:
                 clear_error(response, status)
+                assert why in response.json()["error"]["message"]
         (folders.output / "base.png").write_bytes(picture())
         masked = await upload(client, "m.png", data, "/upload/mask", original_ref='{"filename": "base.png"}')
         assert masked.status_code == status
 
     @pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "TGA"])
     async def test_too_many_pixels(self, client: Client, folders: Folders, image_format: str) -> None:
-        await self.answers(client, folders, picture(size=(1001, 1000), image_format=image_format), 400)
+        await self.answers(client, folders, picture(size=(1001, 1000), image_format=image_format), 400, "megapixels")
 
     async def test_a_png_that_says_it_is_huge(self, client: Client, folders: Folders) -> None:
         data = bytearray(picture())

@@ -171,7 +171,9 @@ def test_too_many_nodes_and_too_large_bodies_are_refused(live):
     reply = live.post("/prompt", {"prompt": graph})
     assert reply.status_code == 400
     assert "20000" in reply.text
-    assert live.post("/prompt", b" " * (101 << 20)).status_code == 413
+    reply = live.post("/prompt", b" " * (101 << 20))
+    assert reply.status_code == 413
+    assert reply.json()["error"]["message"] == f"Maximum request body size {100 << 20} exceeded."
 
 
 def test_values_out_of_range_are_named(live):

@@ -23,6 +23,8 @@ def features(settings: Settings) -> dict[str, Any]:
         "supports_preview_metadata": True,
         "max_upload_size": settings.max_upload_bytes,
         "node_replacements": True,
+        "assets": settings.enable_assets,
+        "supports_model_type_tags": settings.enable_assets,
     }
 
 

@@ -14,7 +14,7 @@ from inglenook.api.deps import folders, services
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.openapi import query_documentation
 from inglenook.api.pictures import in_picture_thread
-from inglenook.errors import MediaError
+from inglenook.errors import MediaError, ModelError
 from inglenook.media import metadata, paths, safetensors_header
 from inglenook.media.kinds import media_kind
 
@@ -39,7 +39,7 @@ async def get_metadata(request: Request) -> Response:
 def _model_metadata(request: Request, folder: str, filename: str) -> dict[str, Any]:
     try:
         found = safetensors_header.metadata(folders(request).find(folder, filename))
-    except (MediaError, OSError):
+    except (MediaError, ModelError, OSError):
         raise ApiError(404, "not_found", f"There is no file {filename[:100]!r} that can be read") from None
     if found is None:
         raise ApiError(404, "no_metadata", f"{filename[:100]!r} has no metadata")

@@ -24,6 +24,7 @@ from starlette.types import Receive, Scope, Send
 
 from inglenook.api.boundary import IS_HEAD
 from inglenook.api.errors import ApiError
+from inglenook.api.etags import is_known
 from inglenook.media.kinds import content_type
 
 _FIRST_BYTES = 512 * 1024
@@ -92,7 +93,7 @@ def answer_with_file(path: Path, asked: Headers, type_headers: Mapping[str, str]
         raise ApiError(404, "not_found", f"There is no file {path.name!r}") from None
     with ExitStack() as stack:
         stack.callback(file.close)
-        answer = _answer(file, _type_headers(path.name, asked) if type_headers is None else type_headers, asked)
+        answer = _answer(file, headers_of_uploaded(path.name, asked) if type_headers is None else type_headers, asked)
         if answer.file is not None:
             stack.pop_all()
         return answer
@@ -192,9 +193,8 @@ def _is_another(headers: Headers, state: _State) -> bool:
 
 def _is_unchanged(headers: Headers, state: _State) -> bool:
     """Whether the client has this state of the file already."""
-    known = headers.get("if-none-match")
-    if known is not None:
-        return any(tag.strip().removeprefix("W/") in (state.etag, "*") for tag in known.split(","))
+    if "if-none-match" in headers:
+        return is_known(headers, state.etag)
     since = _date(headers.get("if-modified-since"))
     return since is not None and state.modified_s <= since
 
@@ -242,7 +242,7 @@ def is_active(media_type: str) -> bool:
     return media_type in _ACTIVE_TYPES or media_type.endswith(("/xml", "+xml"))
 
 
-def _type_headers(name: str, asked: Headers) -> dict[str, str]:
+def headers_of_uploaded(name: str, asked: Headers) -> dict[str, str]:
     """Content type and disposition; types that run in a page are sent as downloads, but SVG may fill an `<img>`."""
     media_type = content_type(name)
     headers = {"X-Content-Type-Options": "nosniff"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import orjson
 from fastapi import APIRouter
@@ -13,12 +14,14 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
+from inglenook.api.comfy.asset_uploads import asset_of_upload
 from inglenook.api.comfy.file_response import FileAnswer, answer_with_file, disposition
-from inglenook.api.deps import folders, services, settings
+from inglenook.api.deps import folders, owner, services, settings
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.forms import file_field, parsed_form, text_field
 from inglenook.api.openapi import form_documentation, query_documentation
 from inglenook.api.pictures import in_picture_thread
+from inglenook.assets import is_hash
 from inglenook.errors import UnsafePath
 from inglenook.media import images, paths, uploads
 from inglenook.media.folders import split_annotation
@@ -89,13 +92,14 @@ def _target(form: FormData, upload: UploadFile) -> tuple[str, str, str, bool]:
     return uploads.file_name(upload.filename or ""), subfolder, kind, overwrite
 
 
-async def _store(request: Request, form: FormData, upload: UploadFile, data: bytes | None = None) -> dict[str, str]:
+async def _store(request: Request, form: FormData, upload: UploadFile, data: bytes | None = None) -> dict[str, Any]:
     """Write the upload, or `data` in its place."""
     name, subfolder, kind, overwrite = _target(form, upload)
     root = folders(request).directory(kind)
     content = Pieces(upload.file) if data is None else Pieces.of(data)
     stored = await asyncio.to_thread(lambda: uploads.store(root, subfolder, name, content, overwrite=overwrite))
-    return {"name": stored, "subfolder": subfolder, "type": kind}
+    asset = await asset_of_upload(request, kind, subfolder, stored, content)
+    return {"name": stored, "subfolder": subfolder, "type": kind, **asset}
 
 
 def _original(request: Request, reference: object) -> Path:
@@ -138,10 +142,11 @@ async def get_view(request: Request) -> Response:
     query = request.query_params
     preview, channel = query.get("preview"), query.get("channel", "")
     make = _picture_maker(preview, channel)
+    asset = await _asset_path(request)
     if make is None:
-        return (await asyncio.to_thread(_plain, request)).response()
+        return (await asyncio.to_thread(_plain, request, asset)).response()
     image_format, encode = make
-    path = await asyncio.to_thread(_viewed_path, request)
+    path = await asyncio.to_thread(_viewed_path, request) if asset is None else asset
     limit = round(settings(request).max_megapixels * 1e6)
     try:
         source = path if media_kind(path.name) != "video" else await services(request).media_reader.poster(path, limit)
@@ -152,8 +157,21 @@ async def get_view(request: Request) -> Response:
     return Response(data, media_type=f"image/{image_format}", headers=headers)
 
 
-def _plain(request: Request) -> FileAnswer:
-    return answer_with_file(_viewed_path(request), request.headers)
+def _plain(request: Request, asset: Path | None) -> FileAnswer:
+    return answer_with_file(asset or _viewed_path(request), request.headers)
+
+
+async def _asset_path(request: Request) -> Path | None:
+    """The path of `filename=blake3:<hash>`; None for another name. Raises ApiError 404."""
+    given = request.query_params.get("filename") or ""
+    if not given.startswith("blake3:"):
+        return None
+    name = split_annotation(given, "")[0]
+    opened = services(request).assets
+    found = await opened.library.with_content(name, owner(request)) if opened is not None and is_hash(name) else None
+    if found is None:
+        raise ApiError(404, "not_found", f"There is no asset {name[:100]!r}")
+    return found[1]
 
 
 def _made(source: images.Source, encode: Encoder, limit: int) -> bytes:

@@ -8,11 +8,12 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from inglenook.api.bodies import id_list, object_body, whole_number
+from inglenook.api.bodies import id_list, object_body
 from inglenook.api.comfy.entries import escaped, history_entry, history_member
 from inglenook.api.deps import CurrentServices, owner, services
 from inglenook.api.errors import JSONResponse
 from inglenook.api.parts import ENTRIES_AT_ONCE, ListingResponse
+from inglenook.api.query_numbers import any_whole_number
 from inglenook.jobs import JobId
 
 router = APIRouter(tags=["comfy"])
@@ -38,8 +39,8 @@ async def get_history(request: Request) -> Response:
     listing = await store.begin_history(
         history_member,
         user=owner(request),
-        max_items=whole_number("max_items", query.get("max_items")),
-        offset=whole_number("offset", query.get("offset")),
+        max_items=any_whole_number(query, "max_items"),
+        offset=any_whole_number(query, "offset"),
         at_once=ENTRIES_AT_ONCE,
     )
     return ListingResponse(

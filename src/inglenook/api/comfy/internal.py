@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from inglenook.api.deps import folders
 from inglenook.api.errors import JSONResponse
+from inglenook.media.paths import is_utf8
 
 router = APIRouter(prefix="/internal", tags=["comfy"])
 
@@ -50,7 +51,6 @@ def _modified_ns(entry: os.DirEntry[str]) -> int:
 
 def _is_shown(entry: os.DirEntry[str]) -> bool:
     try:
-        entry.name.encode()
-        return not entry.name.startswith(".") and entry.is_file()
-    except (OSError, UnicodeEncodeError):  # what is not UTF-8 cannot stand in JSON
+        return not entry.name.startswith(".") and is_utf8(entry.name) and entry.is_file()
+    except OSError:
         return False

@@ -62,6 +62,11 @@ class SocketHub:
         self._told: dict[ClientSocket, int] = {}
         """The change that each socket was told of last."""
 
+    @property
+    def count(self) -> int:
+        """How many sockets are connected."""
+        return len(self._sockets)
+
     # -- the bus speaks ----------------------------------------------------------------------------------------------
 
     def run_events(self, run: Run, events: Sequence[AnyEvent]) -> None:
@@ -105,6 +110,12 @@ class SocketHub:
         item = _pack_message(name, data)
         if item is not None:
             _put([socket for socket in self._sockets if client_id in (None, socket.sid)], [item])
+
+    def tell_editors(self, name: str, data: dict[str, Any]) -> None:
+        """Tell the editors that are connected, and no other client, what only they know."""
+        editors = [socket for socket in self._sockets if socket.is_editor]
+        if editors:
+            _put(editors, [message(name, data, droppable=True)])
 
     def run_left(self, run: Run) -> None:
         self._renderers.pop(run.job.id, None)

@@ -16,6 +16,7 @@ from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.identity import IS_BOUND, user_of
 from inglenook.api.segments import segment_router
 from inglenook.media.json_file import JsonFile
+from inglenook.media.paths import is_utf8
 from inglenook.media.users import DEFAULT_USER, UserRefused
 
 router = segment_router("users")
@@ -99,7 +100,7 @@ async def post_setting(request: Request) -> Response:
     """Set it to the JSON value in the body."""
     user_of(request)
     setting_id = request.path_params["setting_id"]
-    if not _is_utf8(setting_id):
+    if not is_utf8(setting_id):
         raise ApiError(400, "invalid_id", "The id of the setting is not valid text")
     value = await json_body(request, settings(request).max_json_depth)
     return await _merge(request, {setting_id: value})
@@ -116,11 +117,3 @@ def _read(request: Request) -> dict[str, Any]:
 async def _merge(request: Request, changes: dict[str, Any]) -> Response:
     await asyncio.to_thread(lambda: _file(request).update(lambda known: known.update(changes)))
     return Response()
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -21,18 +21,18 @@ from inglenook.api.comfy.task_updates import SHORT_STATUS
 from inglenook.api.deps import Services, owner, services
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.gateway.batch_requests import BatchRequest, sets_of
-from inglenook.api.gateway.submitting import TaskRequest, make_task, with_document
+from inglenook.api.gateway.submitting import TaskRequest, make_task, webhooks_of, with_document
 from inglenook.api.gateway.task_models import BatchAccepted, BatchState, CancelledBatch, inline_schema, refusals
 from inglenook.api.gateway.task_views import progress_of
 from inglenook.api.gateway.workflow_submit import parsed, task_options
 from inglenook.api.identity import user_of
 from inglenook.api.submission import NewJob, PromptRefused
 from inglenook.dispatch.dispatcher import NewRun
-from inglenook.jobs import JobId, JobRejected, State
+from inglenook.jobs import JobId, JobRejected, State, Webhook
 from inglenook.jobs.batches import Batch, BatchJob, add_batch, find_batch
 from inglenook.workflows import ParameterError
 
-router = APIRouter(tags=["tasks"])
+router = APIRouter(prefix="/api", tags=["tasks"])
 
 _BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": inline_schema(BatchRequest)}}}}
 
@@ -77,7 +77,7 @@ async def post_batch(request: Request) -> Response:
         news, name = await _made(server, base, sets, user_of(request), batch.id)
     except PromptRefused as refused:
         return refused.response()
-    return await _accepted(server, replace(batch, workflow_name=name), news)
+    return await _accepted(server, replace(batch, workflow_name=name), news, webhooks_of(server, base))
 
 
 def _fingerprint(asked: BatchRequest) -> str:
@@ -119,11 +119,11 @@ _TURN = 10
 """Tasks that are made before others have their turn."""
 
 
-async def _accepted(server: Services, batch: Batch, news: Sequence[NewJob]) -> Response:
+async def _accepted(server: Services, batch: Batch, news: Sequence[NewJob], webhooks: Sequence[Webhook]) -> Response:
     ids = [new.job.id for new in news]
     runs = [NewRun(new.job, new.class_types, new.secrets, new.ask_validators) for new in news]
     try:
-        await server.dispatcher.submit_all(runs, lambda connection: add_batch(connection, batch, ids))
+        await server.dispatcher.submit_all(runs, webhooks, lambda connection: add_batch(connection, batch, ids))
     except JobRejected:
         known = await _known(server, batch)  # the same key at the same time
         if known is None:

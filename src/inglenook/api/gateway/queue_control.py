@@ -10,7 +10,7 @@ from inglenook.api.deps import owner, services
 from inglenook.api.errors import JSONResponse
 from inglenook.api.gateway.task_models import Cleared, QueueState, refusals
 
-router = APIRouter(tags=["tasks"])
+router = APIRouter(prefix="/api", tags=["tasks"])
 
 
 @router.post("/queue/pause", summary="Start no more tasks", response_model=QueueState, responses=refusals(503))

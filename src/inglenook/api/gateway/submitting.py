@@ -12,11 +12,16 @@ from starlette.datastructures import UploadFile
 from inglenook.api.comfy.task_updates import SHORT_STATUS
 from inglenook.api.deps import Services
 from inglenook.api.errors import ApiError
+from inglenook.api.gateway.media_values import store_files
 from inglenook.api.gateway.stored_workflows import stored_document
+from inglenook.api.gateway.webhooks import webhook_of
+from inglenook.api.library import ListedWorkflow
 from inglenook.api.preparation import SetValues, ValuesSet
-from inglenook.api.submission import NewJob, Origin, Submitted, Terms, make_job, notes_of, repairs_of, submit
+from inglenook.api.submission import NewJob, Origin, Submitted, Terms, at_once, make_job, notes_of, repairs_of, submit
 from inglenook.engine.graph import Graph
+from inglenook.jobs import Webhook
 from inglenook.workflows import is_text_of_workflow
+from inglenook.workflows.parameter import Parameter
 from inglenook.workflows.parameters import apply, recognise
 
 MOST_PARAMETERS = 5_000
@@ -72,12 +77,15 @@ class TaskRequest:
     priority: int = 0
     """Larger runs first."""
     client_id: str | None = None
-    webhook: Mapping[str, Any] | None = None
+    webhook: Mapping[str, Any] | str | None = None
+    """Who is told of the end: a URL, or `{"url", "events", "secret"}`."""
     extra_data: Mapping[str, Any] = field(default_factory=dict)
     targets: Sequence[str] | None = None
     """Ids of the output nodes to run; all when None."""
     workflow_name: str | None = None
     """Of a stored workflow that was read already."""
+    listed: ListedWorkflow | None = None
+    """The stored workflow in the library, which remembers its last tasks."""
     notes: Mapping[str, Any] = field(default_factory=dict)
     """More to be stored with the job, where clients can read it."""
     size_bytes: int = 0
@@ -94,11 +102,12 @@ async def submit_task(
     timeout: float | None = None,
     priority: int = 0,
     client_id: str | None = None,
-    webhook: Mapping[str, Any] | None = None,
+    webhook: Mapping[str, Any] | str | None = None,
     idempotency_key: str | None = None,
     extra_data: Mapping[str, Any] | None = None,
     targets: Sequence[str] | None = None,
     workflow_name: str | None = None,
+    listed: ListedWorkflow | None = None,
     size_bytes: int = 0,
 ) -> TaskAccepted:
     """Make a durable task; the arguments are explained at `TaskRequest`.
@@ -117,7 +126,8 @@ async def submit_task(
         webhook=webhook,
         extra_data=extra_data or {},
         targets=targets,
-        workflow_name=workflow_name,
+        workflow_name=workflow_name if listed is None else listed.name,
+        listed=listed,
         size_bytes=size_bytes,
     )
     request = await with_document(server, request, user)
@@ -129,6 +139,8 @@ async def submit_task(
         terms=_terms(server, request),
         set_values=_setter(server, request),
     )
+    if request.listed is not None and submitted.is_new:
+        await server.library.note_run(request.listed, submitted.job.id)
     return accepted(server, submitted)
 
 
@@ -164,16 +176,15 @@ def accepted(server: Services, submitted: Submitted) -> TaskAccepted:
 
 async def with_document(server: Services, request: TaskRequest, user: str) -> TaskRequest:
     """The request with the document of a workflow that it names."""
-    if request.webhook is not None:
-        raise ApiError(422, "not_supported", "This server sends no webhooks", "webhook")
     name = request.workflow
     if not isinstance(name, str) or is_text_of_workflow(name):
         return request
     if not name.strip() or len(name) > 1000:
         raise ApiError(404, "workflow_not_found", "There is no stored workflow of this name", name[:200])
-    document = await stored_document(server, user, name)
+    document, listed = await stored_document(server, user, name)
     size_bytes = max(request.size_bytes, _LARGE)
-    return replace(request, workflow=document, workflow_name=name, size_bytes=size_bytes)
+    shown = name if listed is None else listed.name
+    return replace(request, workflow=document, workflow_name=shown, listed=listed, size_bytes=size_bytes)
 
 
 _LARGE = 1 << 20
@@ -202,8 +213,17 @@ def _terms(server: Services, request: TaskRequest) -> Terms:
     if timeout_s is not None and limit_s is not None:
         timeout_s = min(timeout_s, limit_s)
     return Terms(
-        priority=request.priority, timeout_s=timeout_s, notes=request.notes, workflow_name=request.workflow_name
+        priority=request.priority,
+        timeout_s=timeout_s,
+        notes=request.notes,
+        workflow_name=request.workflow_name,
+        webhooks=webhooks_of(server, request),
     )
+
+
+def webhooks_of(server: Services, request: TaskRequest) -> tuple[Webhook, ...]:
+    """Who is told of a task. Raises ApiError 422."""
+    return () if request.webhook is None else (webhook_of(server, request.webhook),)
 
 
 def _setter(server: Services, request: TaskRequest) -> SetValues | None:
@@ -214,9 +234,12 @@ def _setter(server: Services, request: TaskRequest) -> SetValues | None:
         raise ApiError(422, "invalid_parameters", f"More than {MOST_PARAMETERS} parameters are given")
 
     async def set_values(graph: Graph) -> ValuesSet:
-        if request.size_bytes > _SMALL or len(graph.nodes) > _FEW_NODES:
-            return await asyncio.to_thread(_apply, server, graph, request.params)
-        return _apply(server, graph, request.params)
+        do = asyncio.to_thread if request.size_bytes > _SMALL or len(graph.nodes) > _FEW_NODES else at_once
+        document = graph.to_json()
+        parameters = await do(recognise, document, server.catalogs.current)
+        values = await store_files(server, document, parameters, request.params, request.files)
+        found: ValuesSet = await do(_apply, server, document, parameters, values)
+        return found
 
     return set_values
 
@@ -225,9 +248,9 @@ _SMALL = 50_000
 _FEW_NODES = 100
 
 
-def _apply(server: Services, graph: Graph, values: Mapping[str, Any]) -> ValuesSet:
-    catalog = server.catalogs.current
-    document = graph.to_json()
-    applied = apply(document, recognise(document, catalog), values, catalog)
+def _apply(
+    server: Services, document: Mapping[str, Any], parameters: Sequence[Parameter], values: Mapping[str, Any]
+) -> ValuesSet:
+    applied = apply(document, parameters, values, server.catalogs.current)
     changed = Graph.parse(applied.graph, max_nodes=server.settings.max_nodes)
     return ValuesSet(changed, applied.used, values)

@@ -21,7 +21,7 @@ from inglenook.api.gateway.task_views import whole_task
 from inglenook.api.gateway.tasks import known_task
 from inglenook.media.folders import Folders
 
-router = APIRouter(tags=["tasks"])
+router = APIRouter(prefix="/api", tags=["tasks"])
 
 
 @router.get(

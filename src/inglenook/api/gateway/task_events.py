@@ -30,7 +30,7 @@ from inglenook.dispatch.event_log import LoggedEvent
 from inglenook.dispatch.run import Run
 from inglenook.jobs import Job, State
 
-router = APIRouter(tags=["tasks"])
+router = APIRouter(prefix="/api", tags=["tasks"])
 
 HEARTBEAT_S = 15.0
 _GATHER_S = 0.05

@@ -34,7 +34,7 @@ from inglenook.api.preparation import prepare
 from inglenook.api.submission import OWN_KEY, PromptRefused, Submitted, at_once, id_of_key, notes_of
 from inglenook.jobs import Added, Conflict, FinishedJob, Job, JobFilter, JobId, Page, State
 
-router = APIRouter(tags=["tasks"])
+router = APIRouter(prefix="/api", tags=["tasks"])
 
 _STATES = {status: state for state, status in SHORT_STATUS.items()}
 _LIMIT = 50

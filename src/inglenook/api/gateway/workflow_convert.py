@@ -14,7 +14,7 @@ from inglenook.api.workflow_files import parse_document, workflow_body
 from inglenook.engine.graph import GraphError
 from inglenook.workflows import WorkflowFormatError, is_bare_graph, is_ui_format, needed_classes, normalize, unwrap
 
-router = APIRouter(tags=["workflows"])
+router = APIRouter(prefix="/api", tags=["workflows"])
 
 _CATALOG_WAIT_S = 20.0
 

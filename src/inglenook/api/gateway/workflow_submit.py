@@ -18,7 +18,7 @@ from inglenook.api.submission import PromptRefused
 from inglenook.api.workflow_files import workflow_body
 from inglenook.workflows import is_bare_graph, is_ui_format
 
-router = APIRouter(tags=["tasks"])
+router = APIRouter(prefix="/api", tags=["tasks"])
 
 Model = TypeVar("Model", bound=BaseModel)
 

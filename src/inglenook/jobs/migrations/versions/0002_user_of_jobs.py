@@ -27,7 +27,7 @@ def upgrade() -> None:
     op.create_index("ix_jobs_created", "jobs", _created)
     op.create_index("ix_jobs_state_created", "jobs", ["state", *_created])
     op.create_index("ix_jobs_state_duration", "jobs", ["state", *_duration])
-    _partial_index("ix_jobs_workflow", ["workflow_id", "state", *_created])
+    _partial_index("ix_jobs_workflow", ["workflow_id", "state", *_created, "user_id"])
     _partial_index("ix_jobs_user_created", ["user_id", "state", *_created])
     _partial_index("ix_jobs_user_duration", ["user_id", "state", *_duration])
     _partial_index("ix_jobs_user_ended", ["user_id", "in_history", "end_order"])

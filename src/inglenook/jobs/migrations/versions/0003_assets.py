@@ -1,6 +1,6 @@
 """The asset library, and finding the job of an output file by its name.
 
-Revision ID: 0004
+Revision ID: 0003
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
+revision = "0003"
 down_revision: str | None = "0002"
 
 

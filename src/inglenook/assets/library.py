@@ -1,0 +1,206 @@
+"""The library as the rest of the server uses it: questions, changes, and the files behind them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+from inglenook.assets import queries, writes
+from inglenook.assets.asset import MISSING, ROLES, Asset, AssetFilter, AssetPage, Change, Found, Page, Place, TagCount
+from inglenook.assets.hashing import content_hash, file_hash
+from inglenook.assets.writes import Registered
+from inglenook.errors import InglenookError, ModelError, UnsafePath
+from inglenook.jobs import JobStore, now_ms
+from inglenook.media import paths, uploads
+from inglenook.media.folders import MODEL_EXTENSIONS, Folders
+from inglenook.media.kinds import content_type
+from inglenook.media.uploads import Pieces
+
+logger = logging.getLogger(__name__)
+
+_NOT_MODELS = frozenset({"custom_nodes", "configs"})
+_MODEL_FILES = MODEL_EXTENSIONS | {".gguf", ".onnx"}
+_TOUCH_MS = 60_000
+"""The time of the last access is noted at most so often."""
+
+
+class AssetGone(InglenookError):
+    """The file of an asset is no longer there, or no longer has the content that the asset means."""
+
+
+class AssetProtected(InglenookError):
+    """The file of an asset is not removed for clients."""
+
+
+class AssetLibrary:
+    """The assets of one server."""
+
+    def __init__(
+        self, store: JobStore, folders: Folders, *, hashes_files: bool = False, clock: Callable[[], int] = now_ms
+    ) -> None:
+        """hashes_files: hash also what nobody has uploaded. clock: milliseconds since the epoch."""
+        self.store = store
+        self.folders = folders
+        self.hashes_files = hashes_files
+        self._clock = clock
+
+    # Questions
+
+    async def get(self, asset_id: str, user: str | None) -> Asset | None:
+        """The asset of that id, if the user may see it (None: everybody may see all)."""
+        return await self.store.read(queries.get, asset_id, user)
+
+    async def page(self, wanted: AssetFilter, part: Page) -> AssetPage:
+        """A part of the assets that match."""
+        return await self.store.read(queries.page, wanted, part)
+
+    async def tag_counts(
+        self, wanted: AssetFilter, *, prefix: str = "", by_name: bool = False, limit: int, offset: int = 0
+    ) -> tuple[list[TagCount], int]:
+        """How many of the matching assets have each tag, and how many tags there are."""
+        return await self.store.read(
+            queries.tag_counts, wanted, prefix=prefix, by_name=by_name, limit=limit, offset=offset
+        )
+
+    async def with_content(self, content: str, user: str | None) -> tuple[Asset, Path] | None:
+        """An asset that has this hash, and its file, which has not changed since; None when there is none."""
+        found = await self.store.read(queries.of_hash, content, user)
+        return await asyncio.to_thread(self._first_unchanged, found)
+
+    async def file_of(self, asset: Asset) -> Path:
+        """The file of an asset. Raises AssetGone."""
+        return await asyncio.to_thread(self._file_of, asset)
+
+    async def accessed(self, asset: Asset) -> None:
+        """Note that the content of an asset was asked for."""
+        now = self._clock()
+        if now - asset.accessed_ms > _TOUCH_MS:
+            await self.store.write(writes.touch, asset.id, now)
+
+    def path_of(self, place: Place) -> Path:
+        """The path of a place, whether or not there is a file. Raises UnsafePath, ModelError."""
+        if place.root == "models":
+            folder, _, name = place.path.partition("/")
+            return self.folders.find(folder, name)
+        return paths.resolve(self.folders.directory(place.root), place.path)
+
+    def look_at(self, place: Place) -> Found | None:
+        """The file at a place as it is now; None when there is none. Blocks on the disk."""
+        try:
+            path = self.path_of(place)
+            status = path.stat()
+        except (UnsafePath, ModelError, OSError):
+            return None
+        if not path.is_file():
+            return None
+        return Found(place, status.st_size, status.st_mtime_ns, content_type(place.name))
+
+    def is_gone(self, asset: Asset) -> bool:
+        """Whether the file of an asset is gone, or is another one by now. Blocks on the disk."""
+        found = self.look_at(asset.place)
+        return found is None or (asset.is_reference and not _is_unchanged(asset, found))
+
+    def _file_of(self, asset: Asset) -> Path:
+        if self.is_gone(asset):
+            raise AssetGone(f"the file of {asset.name[:100]!r} is gone")
+        return self.path_of(asset.place)
+
+    def _first_unchanged(self, assets: Sequence[Asset]) -> tuple[Asset, Path] | None:
+        for asset in assets:
+            found = self.look_at(asset.place)
+            if found is not None and _is_unchanged(asset, found):
+                return asset, self.path_of(asset.place)
+        return None
+
+    # Changes
+
+    async def register(self, files: Sequence[Found]) -> list[Registered]:
+        """Take files into the library, or take note of how they are now."""
+        return await self.store.write(writes.register, files, self._clock())
+
+    async def note(self, found: Found, user: str | None) -> Asset | None:
+        """Take one file into the library; the asset that it is."""
+        (registered,) = await self.register([found])
+        return await self.get(registered.id, user)
+
+    async def refer(self, source: Asset, wanted: Found, user: str | None) -> tuple[Asset | None, bool]:
+        """A further asset of the same file, and whether it is new."""
+        asset_id, is_new = await self.store.write(writes.refer, source.id, wanted, self._clock())
+        return await self.get(asset_id, user), is_new
+
+    async def change(self, asset: Asset, wanted: Change, user: str | None) -> Asset | None:
+        """Change what users say of an asset; the asset as it is then."""
+        await self.store.write(writes.change, asset, wanted, self._clock())
+        return await self.get(asset.id, user)
+
+    async def remove(self, asset: Asset, *, with_file: bool) -> None:
+        """Take an asset out of the library, its file too if it is asked for. Raises AssetProtected for a model."""
+        if with_file and asset.place.root == "models" and not asset.is_reference:
+            raise AssetProtected("Model files are not removed for clients")
+        if await self.store.write(writes.remove, asset, with_file=with_file):
+            await asyncio.to_thread(self._unlink, asset.place)
+
+    def _unlink(self, place: Place) -> None:
+        try:
+            self.path_of(place).unlink(missing_ok=True)
+        except (UnsafePath, OSError) as error:
+            logger.warning("the file of a removed asset stays: %s", error)
+
+    async def add_tags(self, asset: Asset, tags: Sequence[str]) -> list[str]:
+        """Give an asset tags; those that it did not have."""
+        return await self.store.write(writes.add_tags, asset.id, tags, self._clock())
+
+    async def remove_tags(self, asset: Asset, tags: Collection[str]) -> list[str]:
+        """Take tags from an asset; those that it had. Those of its place and of a missing file stay."""
+        free = [tag for tag in tags if tag not in (*ROLES, MISSING)]
+        return await self.store.write(writes.remove_tags, asset.id, free, self._clock())
+
+    async def forget_root(self, root: str) -> None:
+        """Remove everything of a folder that has been emptied."""
+        await self.store.write(writes.forget_root, root)
+
+    async def forget_file(self, place: Place) -> None:
+        """Remove every asset of a file that is no longer there."""
+        await self.store.write(writes.forget_file, place)
+
+    # Uploads
+
+    async def hash_of(self, content: Pieces) -> str:
+        """The hash of an upload."""
+        return await asyncio.to_thread(content_hash, content)
+
+    async def store_upload(self, root: str, folder: str, name: str, content: Pieces) -> Place:
+        """Write an upload into the input, output or temp folder, or a folder of models; where it is now.
+
+        Raises UnsafePath, MediaError, DiskFull, and ModelError for a folder or file that is not of models.
+        """
+        if root != "models":
+            directory = self.folders.directory(root)
+            stored = await asyncio.to_thread(uploads.store, directory, folder, name, content, overwrite=False)
+            return Place(root, "/".join((*paths.parts(folder), stored)))
+        directory = self._model_directory(folder, name)
+        stored = await asyncio.to_thread(uploads.store, directory, "", name, content, overwrite=False)
+        return Place(root, f"{folder}/{stored}")
+
+    def _model_directory(self, folder: str, name: str) -> Path:
+        model_folder = None if folder in _NOT_MODELS else self.folders.model_folder(folder)
+        if model_folder is None or not model_folder.paths:
+            raise ModelError(f"there is no folder {folder[:50]!r} for models")
+        allowed = (model_folder.extensions & _MODEL_FILES) or _MODEL_FILES
+        if Path(name).suffix.lower() not in allowed:
+            raise ModelError(f"{name[:100]!r} is no model file: use {', '.join(sorted(allowed))}")
+        return model_folder.paths[0]
+
+
+def _is_unchanged(asset: Asset, found: Found) -> bool:
+    return (asset.size, asset.modified_ns) == (found.size, found.modified_ns)
+
+
+def hashed(library: AssetLibrary, found: Found, is_cancelled: Callable[[], bool] = lambda: False) -> str | None:
+    """The hash of the file that was found; None when it cannot be read. Raises Cancelled."""
+    try:
+        return file_hash(library.path_of(found.place), is_cancelled)
+    except (UnsafePath, ModelError, OSError):
+        return None
