@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import SystemRandom
 from typing import Any
@@ -66,6 +66,20 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class ValuesSet:
+    """A graph in which the values of a request stand."""
+
+    graph: Graph
+    used: Mapping[str, Any]
+    """Parameter -> the value that it has now; drawn seeds too."""
+    given: Mapping[str, Any]
+    """What was asked for, before anything was drawn: equal for equal work."""
+
+
+SetValues = Callable[[Graph], Awaitable[ValuesSet]]
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A graph that can run."""
 
@@ -77,14 +91,27 @@ class Prepared:
     """What the client sent: a digest, or a graph. Equal for equal work, whatever was drawn at random for it."""
     repairs: tuple[Repair, ...]
     workflow: Mapping[str, Any] | None
+    used: Mapping[str, Any] = field(default_factory=dict)
+    """Parameter -> value, where the request set some, and seeds that were drawn."""
 
     @property
     def class_types(self) -> frozenset[str]:
         return frozenset(node.class_type for node in self.validation.graph.nodes.values())
 
 
-async def prepare(server: Services, payload: Any, targets: Sequence[str] | None, do: Do, *, strict: bool) -> Prepared:
-    """Read, check and repair a workflow. strict: without repairs. Raises PromptRefused."""
+async def prepare(
+    server: Services,
+    payload: Any,
+    targets: Sequence[str] | None,
+    do: Do,
+    *,
+    strict: bool,
+    set_values: SetValues | None = None,
+) -> Prepared:
+    """Read, check and repair a workflow. strict: without repairs. set_values: puts values into the graph that was read.
+
+    Raises PromptRefused, and what `set_values` raises.
+    """
     try:
         read = await _read(server, payload, do)
     except WorkflowFormatError as error:
@@ -97,6 +124,9 @@ async def prepare(server: Services, payload: Any, targets: Sequence[str] | None,
     if not strict:
         edited = await do(apply_widget_values, graph, server.catalogs.current)
         graph, repairs = edited.graph, (*repairs, *edited.repairs)
+    values = None if set_values is None else await set_values(graph)
+    if values is not None:
+        graph = values.graph
     validation, found, ask_validators = await _check(server, do, graph, targets, strict=strict)
     repairs = (*repairs, *found)
     if validation.error is not None:
@@ -106,8 +136,24 @@ async def prepare(server: Services, payload: Any, targets: Sequence[str] | None,
         logger.info("repaired node %s: %s", one.node_id, one.message)
     if len(repairs) > _LOGGED_REPAIRS:
         logger.info("%d more repairs of the same workflow", len(repairs) - _LOGGED_REPAIRS)
+    used = _drawn_seeds(validation.graph, repairs)
+    sent = read.sent
+    if values is not None:
+        sent = _digest([read.sent or read.graph.fingerprint(), values.given])
+        used = {**used, **values.used}
     sent_graph = read.graph if repairs else validation.graph
-    return Prepared(validation, ask_validators, read.sent, sent_graph, repairs, read.workflow)
+    return Prepared(validation, ask_validators, sent, sent_graph, repairs, read.workflow, used)
+
+
+def _drawn_seeds(graph: Graph, repairs: Sequence[Repair]) -> dict[str, Any]:
+    """`id.input` -> seed, of the seeds that were drawn while the workflow was repaired."""
+    seeds = {}
+    for one in repairs:
+        node = graph.nodes.get(one.node_id) if one.kind == "seed_drawn" else None
+        for name, value in node.inputs.items() if node is not None else ():
+            if value == one.after and "seed" in name:
+                seeds[f"{one.node_id}.{name}"] = value
+    return seeds
 
 
 async def _read(server: Services, payload: Any, do: Do) -> Read:
