@@ -12,9 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from inglenook.api.bodies import json_body
-from inglenook.api.comfy.entries import shown_outputs
+from inglenook.api.comfy.entries import SHORT_STATUS, shown_outputs
 from inglenook.api.comfy.job_entries import STATUS, listed_entry, whole_entry, workflow_of
-from inglenook.api.comfy.task_updates import SHORT_STATUS
 from inglenook.api.deps import CurrentServices, Services, owner, services
 from inglenook.api.errors import ApiError, JSONResponse, error_response
 from inglenook.api.parts import ENTRIES_AT_ONCE, ListingResponse

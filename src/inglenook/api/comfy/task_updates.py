@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from inglenook.api.comfy.entries import shown_outputs
+from inglenook.api.comfy.entries import SHORT_STATUS, shown_outputs
 from inglenook.api.comfy.messages import json_message
 from inglenook.api.comfy.outgoing import Outgoing
 from inglenook.dispatch.progress import nodes_to_run
@@ -21,16 +21,6 @@ from inglenook.jobs import JobResult, State
 
 INTERVAL_S = 0.2
 """Progress of one job is told at most this often."""
-
-SHORT_STATUS = {
-    State.queued: "pending",
-    State.running: "running",
-    State.succeeded: "success",
-    State.failed: "error",
-    State.cancelled: "cancelled",
-    State.timed_out: "timeout",
-}
-"""Our names of states -> those of the gateway."""
 
 
 class TaskUpdates:

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from inglenook.api.bodies import json_body
-from inglenook.api.comfy.task_updates import SHORT_STATUS
+from inglenook.api.comfy.entries import SHORT_STATUS
 from inglenook.api.deps import Services, owner, services
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.gateway.batch_requests import BatchRequest, sets_of

@@ -8,7 +8,7 @@ from typing import Any
 
 from inglenook.api.deps import Services
 from inglenook.api.errors import ApiError
-from inglenook.api.library import ListedWorkflow
+from inglenook.api.library_entries import ListedWorkflow
 from inglenook.api.workflow_files import parse_document
 from inglenook.errors import UnsafePath
 from inglenook.media import paths

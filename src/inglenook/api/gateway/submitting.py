@@ -9,13 +9,13 @@ from typing import Any
 
 from starlette.datastructures import UploadFile
 
-from inglenook.api.comfy.task_updates import SHORT_STATUS
+from inglenook.api.comfy.entries import SHORT_STATUS
 from inglenook.api.deps import Services
 from inglenook.api.errors import ApiError
 from inglenook.api.gateway.media_values import store_files
 from inglenook.api.gateway.stored_workflows import stored_document
 from inglenook.api.gateway.webhooks import webhook_of
-from inglenook.api.library import ListedWorkflow
+from inglenook.api.library_entries import ListedWorkflow
 from inglenook.api.preparation import SetValues, ValuesSet
 from inglenook.api.submission import NewJob, Origin, Submitted, Terms, at_once, make_job, notes_of, repairs_of, submit
 from inglenook.engine.graph import Graph

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from inglenook.api.comfy.task_updates import SHORT_STATUS
+from inglenook.api.comfy.entries import SHORT_STATUS
 from inglenook.api.deps import Services, owner, services
 from inglenook.api.errors import JSONResponse
 from inglenook.api.gateway.task_models import TaskEvent, refusals

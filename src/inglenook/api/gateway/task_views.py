@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from inglenook.api.comfy.entries import shown_outputs
+from inglenook.api.comfy.entries import SHORT_STATUS, shown_outputs
 from inglenook.api.comfy.messages import whole
-from inglenook.api.comfy.task_updates import SHORT_STATUS
 from inglenook.api.deps import Services
 from inglenook.api.submission import notes_of, repairs_of
 from inglenook.dispatch.durations import remaining_s, work_of_run

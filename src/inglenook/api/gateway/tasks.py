@@ -14,8 +14,8 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from inglenook.api.comfy.entries import SHORT_STATUS
 from inglenook.api.comfy.jobs import find_job
-from inglenook.api.comfy.task_updates import SHORT_STATUS
 from inglenook.api.deps import Services, owner, services
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.gateway.output_files import remove_outputs
