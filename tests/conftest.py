@@ -2,7 +2,9 @@
 
 import gc
 import os
+from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 # Before torch is imported, and for child processes: pictures in tests are small, and threads that wait for each other
 # take the processor from the servers under test.
@@ -26,6 +28,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         group = next((folder for folder in TOGETHER if folder in item.path.parents), item.path)
         item.add_marker(pytest.mark.xdist_group(str(group.relative_to(ROOT))))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """Escape what is no Unicode: a process of pytest-xdist cannot send a log with lone surrogates to the first one."""
+    return _sendable((yield))
+
+
+def _sendable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_sendable(key): _sendable(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_sendable(part) for part in value)
+    return value
 
 
 def pytest_collection_finish() -> None:
