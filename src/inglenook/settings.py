@@ -119,6 +119,7 @@ class Settings(BaseSettings):
     )
     history_limit: int = Field(10_000, ge=0, description="Finished jobs kept.")
     history_days: float | None = Field(None, gt=0, description="Finished jobs older than this are removed.")
+    workflow_versions_limit: int = Field(50, ge=1, description="Versions kept of each stored workflow.")
     max_upload_size_mb: float = Field(100.0, gt=0, description="Largest request body, MB.")
     max_connections: int = Field(2000, ge=1, description="Connections at a time; further ones get 503.")
     max_json_depth: int = Field(100, ge=8, description="Deepest nesting of a JSON body.")

@@ -17,7 +17,14 @@ from tests.cli.conftest import GRAPH, RunningServer
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", "README.zh-CN.md", "docs/getting-started.md", "docs/zh/user-guide.md"]
-MORE_PAGES = ["docs/custom-nodes.md", "docs/zh/custom-nodes.md", "docs/editor.md", "docs/zh/editor.md"]
+MORE_PAGES = [
+    "docs/custom-nodes.md",
+    "docs/zh/custom-nodes.md",
+    "docs/editor.md",
+    "docs/zh/editor.md",
+    "docs/security.md",
+    "docs/zh/security.md",
+]
 WORKFLOW: dict[str, Any] = {
     **GRAPH,
     "6": {"class_type": "CLIPTextEncode", "inputs": {"text": ""}},

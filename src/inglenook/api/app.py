@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from inglenook import __version__
-from inglenook.api import errors, outputs
+from inglenook.api import errors, health, metrics, outputs
 from inglenook.api.access import routes as access_routes
 from inglenook.api.access.layer import Access
 from inglenook.api.access.sessions import Sessions
@@ -43,11 +43,25 @@ from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
 from inglenook.api.editor import FrontEnd, FrontEndFiles, UnderEditor
 from inglenook.api.editor import routes as editor
-from inglenook.api.gateway import webhooks, workflow_convert, workflow_parameters
+from inglenook.api.gateway import (
+    named_files,
+    node_list,
+    system_info,
+    typed_endpoints,
+    webhooks,
+    workflow_convert,
+    workflow_library,
+    workflow_parameters,
+    workflow_thumbnail,
+    workflow_update,
+    workflow_upload,
+)
 from inglenook.api.hot import HotRoutes
 from inglenook.api.identity import Identity
 from inglenook.api.offline import Offline
+from inglenook.api.openapi_page import complete_page
 from inglenook.api.pack_routes import PackRoutes
+from inglenook.api.telemetry import MeteredRequests
 
 _ROUTERS = (
     prompt.router,
@@ -69,15 +83,24 @@ _ROUTERS = (
     users.router,
     userdata.router,
 )
-_BARE_ROUTERS = (internal.router, logs.router, editor.router)
+_BARE_ROUTERS = (internal.router, metrics.router, logs.router, editor.router)
 """Those that do not exist under `/api`."""
+_BY_API_FIRST = (health.router,)
+"""Those that stand under `/api` in the documentation, and exist bare too."""
 _ONLY_UNDER_API = (
     assets.router,
     asset_uploads.router,
     asset_scans.router,
     workflow_convert.router,
     workflow_parameters.router,
+    workflow_upload.router,
+    workflow_update.router,
+    workflow_library.router,
+    workflow_thumbnail.router,
     webhooks.router,
+    node_list.router,
+    system_info.router,
+    named_files.router,
 )
 """Routes whose paths begin with `/api` themselves."""
 
@@ -93,7 +116,9 @@ def create_app(services: Services) -> ASGIApp:
     app.state.services = services
     app.state.front_end = FrontEnd.from_settings(settings)
     errors.install(app)
+    typed_endpoints.install(app)
     _add_routes(app)
+    complete_page(app)
     hot = HotRoutes(
         app,
         {
@@ -129,12 +154,13 @@ def create_app(services: Services) -> ASGIApp:
         listens_on=settings.host,
     )
     whole = UnderEditor(boundary)
-    return Offline(whole) if settings.offline else whole
+    guarded = Offline(whole) if settings.offline else whole
+    return MeteredRequests(guarded, services.telemetry, is_logged=settings.access_log)
 
 
 def route_table() -> list[APIRoute]:
     """Return every route, by its bare path."""
-    routers = (*_ROUTERS, *_BARE_ROUTERS, *_ONLY_UNDER_API)
+    routers = (*_ROUTERS, *_BARE_ROUTERS, *_BY_API_FIRST, *_ONLY_UNDER_API)
     return [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
 
 
@@ -152,6 +178,9 @@ def _add_routes(app: FastAPI) -> None:
     for router in (*_ROUTERS, sockets):
         app.include_router(router)
         app.include_router(router, prefix="/api", include_in_schema=False)
+    for router in _BY_API_FIRST:
+        app.include_router(router, prefix="/api")
+        app.include_router(router, include_in_schema=False)
     for router in _ONLY_UNDER_API:
         app.include_router(router)
 

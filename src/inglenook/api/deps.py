@@ -11,13 +11,16 @@ from starlette.requests import HTTPConnection
 from inglenook.api.access.keyring import KeyRing
 from inglenook.api.asset_services import AssetServices
 from inglenook.api.identity import user_of
+from inglenook.api.library import WorkflowLibrary
 from inglenook.api.media_reader import MediaReader
+from inglenook.api.telemetry import Telemetry
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.questions import PackQuestions
 from inglenook.dispatch.webhooks import Webhooks
 from inglenook.jobs import JobStore
 from inglenook.media.folders import Folders
+from inglenook.media.named_files import NamedFiles
 from inglenook.media.users import Users
 from inglenook.settings import Settings
 
@@ -39,9 +42,15 @@ class Services:
     keys: KeyRing
     users: Users
     webhooks: Webhooks
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    named_files: NamedFiles = field(default_factory=NamedFiles)
     media_reader: MediaReader = field(default_factory=MediaReader)
     assets: AssetServices | None = None
     """None where the asset library is switched off."""
+    library: WorkflowLibrary = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "library", WorkflowLibrary(self.store, self.catalogs, self.settings))
 
 
 def services(connection: HTTPConnection) -> Services:

@@ -13,7 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from inglenook.api.access.scopes import bare
 from inglenook.api.errors import as_response
+from inglenook.api.telemetry import NotedRoutes, note_route
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +34,7 @@ class HotRoutes:
         """exact: (method, path) -> handler. below: (method, prefix with slash) -> (path parameter, handler), for paths
         with exactly one more segment."""
         self._app = app
+        self._others = NotedRoutes(app)
         self._exact = {
             (method, prefix + path): handler for (method, path), handler in exact.items() for prefix in ("", "/api")
         }
@@ -41,18 +44,21 @@ class HotRoutes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._others(scope, receive, send)
             return
         method, path = scope["method"], scope["path"]
         handler = self._exact.get((method, path))
-        if handler is None:
+        if handler is not None:
+            note_route(scope, bare(path))
+        else:
             head, slash, last = path.rpartition("/")
             target = self._below.get((method, head + slash)) if last else None
             if target is None:
-                await self._app(scope, receive, send)
+                await self._others(scope, receive, send)
                 return
             name, handler = target
             scope["path_params"] = {name: last}
+            note_route(scope, f"{bare(head)}/{{{name}}}")
         scope["app"] = self._app
         try:
             response = await handler(Request(scope, receive))

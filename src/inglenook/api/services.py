@@ -19,6 +19,7 @@ from inglenook.api.comfy.features import features
 from inglenook.api.comfy.sockets import SocketHub
 from inglenook.api.deps import Services
 from inglenook.api.media_reader import MediaReader
+from inglenook.api.telemetry import Telemetry
 from inglenook.api.webhook_settings import webhooks_of
 from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.catalogs import Catalogs
@@ -80,6 +81,10 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     )
     hub = SocketHub(dispatcher, store, features(settings))
     bus.join(hub)
+    telemetry = Telemetry()
+    bus.join(telemetry)
+    telemetry.start()
+    stack.push_async_callback(telemetry.close)
     webhooks = webhooks_of(settings, store)
     bus.join(webhooks)
     stack.push_async_callback(webhooks.close)
@@ -98,7 +103,19 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     media_reader = MediaReader()
     stack.push_async_callback(media_reader.close)
     return Services(
-        settings, store, folders, catalogs, dispatcher, questions, hub, keys, users, webhooks, media_reader, assets
+        settings,
+        store,
+        folders,
+        catalogs,
+        dispatcher,
+        questions,
+        hub,
+        keys,
+        users,
+        webhooks,
+        telemetry,
+        media_reader=media_reader,
+        assets=assets,
     )
 
 

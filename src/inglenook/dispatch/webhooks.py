@@ -155,6 +155,10 @@ class Webhooks:
     async def get(self, delivery_id: str, *, user: str | None = None) -> Delivery | None:
         return await self._outbox.get(delivery_id, user=user)
 
+    async def counts(self) -> dict[DeliveryState, int]:
+        """How many deliveries are stored in each state."""
+        return await self._outbox.counts()
+
     # -- the bus -------------------------------------------------------------------------------------------------------
 
     def run_events(self, run: Run, events: Sequence[AnyEvent]) -> None:

@@ -292,6 +292,11 @@ class JobStore:
         """Some of the `rest` of a listing, in order."""
         return await self._readers.ask(listing.show_jobs, sequences, show)
 
+    @property
+    def counts(self) -> Mapping[State, int]:
+        """How many jobs are stored in each state."""
+        return dict(self._writer.ledger.by_state)
+
     # -- webhooks ------------------------------------------------------------------------------------------------------
 
     @property

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from inglenook.engine import context
@@ -44,7 +44,7 @@ def replace(path: Path, data: Data, *, flush: bool) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         source = _hidden_name(str(path.parent))
         try:
-            _write_hidden(source, data, flush)
+            _write_as(source, data, flush)
             os.replace(source, path)  # noqa: PTH105
         finally:
             with suppress(FileNotFoundError):
@@ -76,13 +76,19 @@ _UNNAMED_REFUSED = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errn
 
 def _place_unnamed(folder: str, next_name: Callable[[bool], str], data: Data, flush: bool) -> str:
     """Write a file that has no name (Linux), then link it: a crash leaves nothing behind."""
+    with _unnamed(folder, data, flush) as (link_to, inode):
+        return _first_free(folder, next_name, link_to, inode if flush else None)
+
+
+@contextmanager
+def _unnamed(folder: str, data: Data, flush: bool) -> Iterator[tuple[Callable[[str], None], int]]:
+    """A written file without a name: what gives it one, and its inode."""
     descriptor = os.open(folder, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o666)
     try:
         _write(descriptor, data, flush)
         source = f"/proc/self/fd/{descriptor}"
         # With src_dir_fd, os.link follows the link that the source is; the descriptor itself is ignored.
-        inode = os.fstat(descriptor).st_ino if flush else None
-        return _first_free(folder, next_name, lambda target: os.link(source, target, src_dir_fd=descriptor), inode)
+        yield (lambda target: os.link(source, target, src_dir_fd=descriptor)), os.fstat(descriptor).st_ino
     finally:
         os.close(descriptor)
 
@@ -128,6 +134,19 @@ def _note(target: str, inode: int) -> None:
 
 def _hidden_name(folder: str) -> str:
     return f"{folder}{os.sep}.{secrets.token_hex(8)}.part"
+
+
+def _write_as(target: str, data: Data, flush: bool) -> None:
+    """Write a new file; a crash leaves nothing behind where the system has files without a name."""
+    if _HAS_UNNAMED_FILES:
+        try:
+            with _unnamed(os.path.dirname(target), data, flush) as (link_to, _):  # noqa: PTH120
+                link_to(target)
+                return
+        except OSError as error:
+            if error.errno not in _UNNAMED_REFUSED:
+                raise
+    _write_hidden(target, data, flush)
 
 
 def _write_hidden(source: str, data: Data, flush: bool) -> None:

@@ -182,6 +182,8 @@ class DeviceWorker:
         self.routes_at: str | None = None
         self.rewrites_prompts = False
         self.pid: int | None = None
+        self.models_loaded = self.model_bytes = 0
+        """Networks on the device after the last run, and what they take."""
         self._settings_json = settings_json
         self._device = device
         self._grace_s = interrupt_grace_s
@@ -357,6 +359,7 @@ class DeviceWorker:
                 self._ready(message)
             case Stats(devices=devices):
                 self.devices = devices
+                self.models_loaded, self.model_bytes = message.models_loaded, message.model_bytes
             case Importing(pack=pack):
                 self._drop_timers()
                 self._importing = pack

@@ -160,6 +160,10 @@ class Stats(Message, frozen=True, tag=True):
     """The devices' memory as it is now; sent after runs, at most once a second, and after Free."""
 
     devices: list[Device]
+    models_loaded: int = 0
+    """Networks that are on the device."""
+    model_bytes: int = 0
+    """Memory that they take."""
 
 
 Down = Configure | Execute | Interrupt | Free | Ask

@@ -139,7 +139,7 @@ class EngineRuntime:
             self._models.unload()
 
     def stats(self) -> Stats:
-        return Stats(self._devices())
+        return Stats(self._devices(), len(self._models.loaded()), self._models.used_bytes)
 
     def _devices(self) -> list[Device]:
         device = self._device

@@ -7,7 +7,7 @@ were saved for an older form of a class are read by the types of the values inst
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from inglenook.engine.catalog import Catalog
@@ -16,6 +16,13 @@ from inglenook.workflows.widget_layout import ABSENT, DYNAMIC_COMBO, Editor, Ste
 
 _CHOICES = ("COMBO", DYNAMIC_COMBO)
 _CONTROL_WORDS = frozenset({"fixed", "increment", "decrement", "randomize"})
+_EDITOR_VALUES = {
+    Editor.CONTROL: "fixed",
+    Editor.FILTER: "",
+    Editor.BUTTON: None,
+    Editor.UPLOAD: "image",
+    Editor.PLAYER: None,
+}
 _MOST_ALIGNED = 4_000
 """Largest product of a node's values and widgets that is aligned by type."""
 _MOST_ALIGNED_IN_ALL = 400_000
@@ -32,6 +39,8 @@ class Reading:
     """How many positions the node's widgets take."""
     is_realigned: bool = False
     """The values did not fit in their order and were matched by their types."""
+    positions: dict[str, int] = field(default_factory=dict)
+    """Input name -> place of its value in the list, perhaps behind its end."""
 
 
 class WidgetReader:
@@ -52,7 +61,7 @@ class WidgetReader:
         """
         straight = _Walk(values)
         straight.run(self._layout(schema))
-        reading = Reading(_named(straight.found), straight.position)
+        reading = Reading(_named(straight.found), straight.position, positions=straight.positions)
         if straight.position == len(values):
             return reading
         misfits = straight.strange + self._misfits(schema, straight.found)
@@ -61,7 +70,7 @@ class WidgetReader:
         lenient = _Walk(values, is_lenient=True)
         widgets = lenient.run(self._layout(schema))
         if not self._misfits(schema, lenient.found):
-            return Reading(_named(lenient.found), lenient.position, is_realigned=True)
+            return Reading(_named(lenient.found), lenient.position, True, lenient.positions)
         size = len(widgets) * len(values)
         if size > min(_MOST_ALIGNED, self._alignable):
             return reading
@@ -69,7 +78,9 @@ class WidgetReader:
         aligned = self._aligned(schema, widgets, values)
         if len(aligned) <= len(straight.found) - misfits:
             return reading
-        return Reading(_named(aligned), straight.position, is_realigned=True)
+        positions = {widget.name: column for widget, column in aligned}
+        found = {name: values[column] for name, column in positions.items()}
+        return Reading(found, straight.position, True, positions)
 
     def filled(self, schema: NodeSchema, values: Mapping[str, Any]) -> dict[str, Any]:
         """All widget values of a node: the given ones, else what a new node has.
@@ -92,6 +103,20 @@ class WidgetReader:
             if step.is_dynamic:
                 waiting += chosen(step, value)[::-1]
         return found
+
+    def written(self, schema: NodeSchema, values: Mapping[str, Any]) -> list[Any]:
+        """The list of values as the editor would save it: the opposite of `read`, where `filled` gave the values."""
+        listed: list[Any] = []
+        waiting = list(self._layout(schema)[::-1])
+        while waiting:
+            step = waiting.pop()
+            if isinstance(step, Editor):
+                listed.append(_EDITOR_VALUES[step])
+                continue
+            listed.append(values.get(step.name))
+            if step.is_dynamic:
+                waiting += chosen(step, values.get(step.name))[::-1]
+        return listed
 
     def _layout(self, schema: NodeSchema) -> tuple[Step, ...]:
         steps = self._layouts.get(schema.class_type)
@@ -143,8 +168,11 @@ class WidgetReader:
 
     def _aligned(
         self, schema: NodeSchema, widgets: Sequence[Widget], values: Sequence[Any]
-    ) -> list[tuple[Widget, Any]]:
-        """The best way to give values to widgets in order, where both may be left out: a longest common subsequence."""
+    ) -> list[tuple[Widget, int]]:
+        """The best way to give values to widgets in order, where both may be left out: a longest common subsequence.
+
+        Returns widgets with the positions of their values.
+        """
         fits = [[0 if value is None else self._fit(schema, one, value) for value in values] for one in widgets]
         best = [[0] * (len(values) + 1) for _ in range(len(widgets) + 1)]
         for row in range(len(widgets) - 1, -1, -1):
@@ -156,7 +184,7 @@ class WidgetReader:
         while row < len(widgets) and column < len(values):
             fit = fits[row][column]
             if fit and best[row][column] == best[row + 1][column + 1] + fit:
-                found.append((widgets[row], values[column]))
+                found.append((widgets[row], column))
                 row, column = row + 1, column + 1
             elif best[row][column] == best[row][column + 1]:
                 column += 1
@@ -173,6 +201,7 @@ class _Walk:
         self.values = values
         self.position = 0
         self.found: list[tuple[Widget, Any]] = []
+        self.positions: dict[str, int] = {}
         self.strange = 0
         """Values at the place of the editor's own that are none of these."""
         self._is_lenient = is_lenient
@@ -194,6 +223,7 @@ class _Walk:
 
     def take(self, widget: Widget) -> Any:
         value = self.values[self.position] if self.position < len(self.values) else ABSENT
+        self.positions[widget.name] = self.position
         self.position += 1
         if value is not ABSENT:
             self.found.append((widget, value))

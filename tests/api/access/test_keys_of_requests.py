@@ -41,7 +41,7 @@ async def test_a_key_in_a_header_is_taken(keyed, place):
         {"Authorization": GIVEN},
     ],
 )
-@pytest.mark.parametrize("path", ["/queue", "/api/queue", "/view?filename=a.png", "/nothing", "/docs", "/health", "/"])
+@pytest.mark.parametrize("path", ["/queue", "/api/queue", "/view?filename=a.png", "/nothing", "/docs", "/metrics", "/"])
 async def test_without_a_right_key_nothing_is_told(keyed, headers, path):
     headers = {name: value.encode("latin-1") for name, value in headers.items()}
     answer = await keyed.get(path, headers=headers)

@@ -64,6 +64,11 @@ class TestUpload:
             assert response.json()["type"] == kind
             assert (folders.directory(kind) / "a.png").is_file()
 
+    async def test_fields_that_are_sent_empty_mean_the_usual(self, client: Client, folders: Folders) -> None:
+        response = await upload(client, type="", subfolder="", overwrite="")
+        assert response.json() == {"name": "a.png", "subfolder": "", "type": "input"}
+        assert (folders.input / "a.png").is_file()
+
     async def test_equal_content_keeps_the_name_other_content_gets_a_number(
         self, client: Client, folders: Folders
     ) -> None:

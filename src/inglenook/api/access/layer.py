@@ -81,7 +81,13 @@ class Access:
             judge = self._with_keys if self._ring.is_needed else self._without_keys
             verdict = await judge(scope, receive)
         except ApiError as error:
-            await refusals.refuse(error, scope, receive, send)
+            if _tells_anybody(scope):
+                await self._app({**scope, scopes.UNKNOWN_CALLER: True}, receive, send)
+            else:
+                await refusals.refuse(error, scope, receive, send)
+            return
+        if isinstance(verdict, Response) and _tells_anybody(scope):
+            await self._app({**scope, scopes.UNKNOWN_CALLER: True}, receive, send)
             return
         match verdict:
             case Response():
@@ -199,6 +205,11 @@ class Access:
 
 def _is_open(scope: Scope) -> bool:
     return scope["type"] == "http" and scope["method"] == "GET" and scopes.bare(scope["path"]) in _OPEN
+
+
+def _tells_anybody(scope: Scope) -> bool:
+    """Whether even those who may do nothing get an answer, of one word."""
+    return scope["type"] == "http" and scope["method"] == "GET" and scopes.bare(scope["path"]) == "/health"
 
 
 def _wants_page(scope: Scope) -> bool:

@@ -31,6 +31,9 @@ class Scope(enum.IntEnum):
         return cls[label.upper()]
 
 
+UNKNOWN_CALLER = "inglenook.is_unknown"
+"""Key of the ASGI scope of a request that is answered although its caller may do nothing: it is told less."""
+
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _ADMIN_READS = ("/keys", "/internal/logs", "/metrics")
 _RUN = frozenset(
@@ -65,6 +68,7 @@ _RUN_BELOW = (
     "/tasks/",
     "/workflow/",
     "/workflows/",
+    "/run/",
     "/webhooks/",
 )
 _ASSETS = "/assets/"
@@ -91,6 +95,11 @@ def scope_of(connection: HTTPConnection) -> Scope:
     """What the caller of a request or a socket may do; everything where nobody has asked for a key."""
     found: Scope = connection.scope.get(CALLER_SCOPE, Scope.ADMIN)
     return found
+
+
+def is_unknown(connection: HTTPConnection) -> bool:
+    """Whether a caller gave no key where one is needed."""
+    return UNKNOWN_CALLER in connection.scope
 
 
 def _is_below(path: str, roots: tuple[str, ...]) -> bool:

@@ -24,6 +24,7 @@ from starlette.types import Receive, Scope, Send
 
 from inglenook.api.boundary import IS_HEAD
 from inglenook.api.errors import ApiError
+from inglenook.api.etags import is_known
 from inglenook.media.kinds import content_type
 
 _FIRST_BYTES = 512 * 1024
@@ -192,9 +193,8 @@ def _is_another(headers: Headers, state: _State) -> bool:
 
 def _is_unchanged(headers: Headers, state: _State) -> bool:
     """Whether the client has this state of the file already."""
-    known = headers.get("if-none-match")
-    if known is not None:
-        return any(tag.strip().removeprefix("W/") in (state.etag, "*") for tag in known.split(","))
+    if "if-none-match" in headers:
+        return is_known(headers, state.etag)
     since = _date(headers.get("if-modified-since"))
     return since is not None and state.modified_s <= since
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from inglenook.api.deps import folders, settings
 from inglenook.api.errors import ApiError
+from inglenook.api.etags import is_known
 from inglenook.errors import MediaError, UnsafePath
 from inglenook.media import model_preview, paths
 
@@ -54,7 +55,7 @@ def _answer(request: Request, model: Path, limit: int) -> Response:
         status = (picture or model).stat()
         etag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
         headers = {"ETag": etag, "Cache-Control": "no-cache"}
-        if etag in request.headers.get("if-none-match", ""):
+        if is_known(request.headers, etag):
             return Response(status_code=304, headers=headers)
         source = picture or model_preview.cover(model)
         if source is not None:

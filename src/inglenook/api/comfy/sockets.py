@@ -62,6 +62,11 @@ class SocketHub:
         self._told: dict[ClientSocket, int] = {}
         """The change that each socket was told of last."""
 
+    @property
+    def count(self) -> int:
+        """How many sockets are connected."""
+        return len(self._sockets)
+
     # -- the bus speaks ----------------------------------------------------------------------------------------------
 
     def run_events(self, run: Run, events: Sequence[AnyEvent]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from typing import Any
 
@@ -20,6 +19,7 @@ from inglenook.api.comfy.versions import editor_versions, installed
 from inglenook.api.compression import accepts_gzip
 from inglenook.api.deps import Services, services
 from inglenook.api.errors import JSONResponse
+from inglenook.api.etags import is_known
 from inglenook.packs.report import PackReport
 
 router = APIRouter(tags=["comfy"])
@@ -84,16 +84,11 @@ async def get_object_info(request: Request) -> Response:
     await services(request).questions.refresh()
     info = await asyncio.to_thread(services(request).catalogs.object_info)
     headers = {"etag": info.etag, "cache-control": "no-cache", "vary": "accept-encoding"}
-    if _has_already(request, info.etag):
+    if is_known(request.headers, info.etag):
         return Response(status_code=304, headers=headers)
     if accepts_gzip(request.headers.get("accept-encoding", "").encode("latin-1")):
         return JSONResponse(info.compressed, headers={**headers, "content-encoding": "gzip"})
     return JSONResponse(info.body, headers=headers)
-
-
-def _has_already(request: Request, etag: str) -> bool:
-    tags = request.headers.get("if-none-match", "").split(",")
-    return any(tag.strip().removeprefix("W/") in (etag, "*") for tag in tags)
 
 
 @router.get("/object_info/{class_type:path}", summary="One node class")
@@ -110,21 +105,3 @@ async def get_node_replacements(request: Request) -> Response:
     """Return the replacements that node packs registered, by the old class."""
     found = services(request).catalogs.replacements
     return JSONResponse({old: [msgspec.to_builtins(item) for item in items] for old, items in found.items()})
-
-
-@router.get("/health", summary="Whether the server answers", tags=["inglenook"])
-async def get_health(request: Request) -> Response:
-    """Answers while anything runs; `workers` says whether jobs can run now."""
-    dispatcher = services(request).dispatcher
-    return JSONResponse(
-        {
-            "status": "ok",
-            "version": __version__,
-            "queue_remaining": dispatcher.remaining,
-            "workers": [
-                {"name": worker.name, "state": str(worker.state), "pid": getattr(worker, "pid", None)}
-                for worker in dispatcher.workers
-            ],
-            "pid": os.getpid(),
-        }
-    )

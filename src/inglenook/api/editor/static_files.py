@@ -14,6 +14,7 @@ from starlette.responses import Response
 from inglenook.api.cache_headers import cache_control
 from inglenook.api.comfy.file_response import answer_with_file
 from inglenook.api.compression import accepts_gzip
+from inglenook.api.etags import is_known
 from inglenook.errors import UnsafePath
 from inglenook.media import paths
 from inglenook.media.kinds import content_type
@@ -106,8 +107,7 @@ class StaticFiles:
                 return None
             tag = f'"{status.st_mtime_ns:x}-{status.st_size:x}-gz"'
             named = {**named, "ETag": tag}
-            known = (given.strip().removeprefix("W/") for given in asked.get("if-none-match", "").split(","))
-            if tag in known:
+            if is_known(asked, tag):
                 return Response(status_code=304, headers=named)
             body = self._pack(path, status)
         except OSError:  # the plain answer says what is wrong

@@ -22,7 +22,7 @@ class Refusal(BaseModel):
 
 
 _MEANINGS = {
-    400: "The body is not what this route takes",
+    400: "The request cannot be understood, or the file it means cannot be read",
     404: "There is no such thing",
     409: "It does not fit what is there",
     413: "The body is too large",
