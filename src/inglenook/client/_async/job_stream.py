@@ -73,7 +73,7 @@ class AsyncJobStream:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._close()
+        await self.close()
 
     async def open(self) -> None:
         """Connect if there is a socket to listen to and it is not connected.
@@ -96,7 +96,7 @@ class AsyncJobStream:
                 raise ConnectionFailed(self._socket_url, str(error)) from error
             self._socket_url = None
         except SocketClosed as error:
-            await self._close()
+            await self.close()
             raise ConnectionFailed(str(self._socket_url), "the socket was closed at once") from error
 
     async def events(self, prompt_id: str) -> AsyncGenerator[Event, None]:
@@ -138,7 +138,7 @@ class AsyncJobStream:
                 self._wait_s = _SHORTEST_WAIT_S
                 return message, message is None
         except SocketClosed:
-            await self._close()
+            await self.close()
         except ConnectionFailed as error:
             self._count_absence(error)
         await sleep(self._wait_s)
@@ -168,7 +168,8 @@ class AsyncJobStream:
         if now - self._away_since >= self._reconnect_s:
             raise error
 
-    async def _close(self) -> None:
+    async def close(self) -> None:
+        """Close the socket, if it is open."""
         if self._socket is not None:
             socket, self._socket = self._socket, None
             await socket.close()

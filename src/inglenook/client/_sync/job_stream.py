@@ -73,7 +73,7 @@ class JobStream:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._close()
+        self.close()
 
     def open(self) -> None:
         """Connect if there is a socket to listen to and it is not connected.
@@ -96,7 +96,7 @@ class JobStream:
                 raise ConnectionFailed(self._socket_url, str(error)) from error
             self._socket_url = None
         except SocketClosed as error:
-            self._close()
+            self.close()
             raise ConnectionFailed(str(self._socket_url), "the socket was closed at once") from error
 
     def events(self, prompt_id: str) -> Generator[Event, None, None]:
@@ -138,7 +138,7 @@ class JobStream:
                 self._wait_s = _SHORTEST_WAIT_S
                 return message, message is None
         except SocketClosed:
-            self._close()
+            self.close()
         except ConnectionFailed as error:
             self._count_absence(error)
         sleep(self._wait_s)
@@ -168,7 +168,8 @@ class JobStream:
         if now - self._away_since >= self._reconnect_s:
             raise error
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close the socket, if it is open."""
         if self._socket is not None:
             socket, self._socket = self._socket, None
             socket.close()
