@@ -11,15 +11,21 @@ import websockets.sync.client
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from inglenook.client.errors import ConnectionFailed, Forbidden, StatusError, Unauthorized
+from inglenook.client.limits import Limits
 
-LARGEST_MESSAGE_BYTES = 256 << 20
-"""A full-size PNG of SaveImageWebsocket is one message."""
 _CONNECT_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = 1.0
 
 
 class SocketClosed(Exception):
     """The connection ended; it may be made again."""
+
+
+class _Connect(websockets.asyncio.client.connect):
+    """Goes where it is told and nowhere else: the servers of this API do not redirect."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
 
 
 class AsyncSocket:
@@ -29,15 +35,16 @@ class AsyncSocket:
         self._connection = connection
 
     @classmethod
-    async def connect(cls, url: str, headers: Mapping[str, str], *, use_proxy: bool) -> AsyncSocket:
+    async def connect(cls, url: str, headers: Mapping[str, str], *, use_proxy: bool, limits: Limits) -> AsyncSocket:
         """Raises ConnectionFailed, or the StatusError with which the server refused."""
         try:
             return cls(
-                await websockets.asyncio.client.connect(
+                await _Connect(
                     url,
                     additional_headers=headers,
                     compression=None,
-                    max_size=LARGEST_MESSAGE_BYTES,
+                    max_size=limits.message_bytes,
+                    max_queue=limits.waiting_messages,
                     open_timeout=_CONNECT_TIMEOUT_S,
                     close_timeout=_CLOSE_TIMEOUT_S,
                     proxy=True if use_proxy else None,
@@ -74,7 +81,7 @@ class Socket:
         self._closing = closing
 
     @classmethod
-    def connect(cls, url: str, headers: Mapping[str, str], *, use_proxy: bool) -> Socket:
+    def connect(cls, url: str, headers: Mapping[str, str], *, use_proxy: bool, limits: Limits) -> Socket:
         """Raises ConnectionFailed, or the StatusError with which the server refused."""
         stack = ExitStack()
         try:
@@ -83,7 +90,8 @@ class Socket:
                     url,
                     additional_headers=headers,
                     compression=None,
-                    max_size=LARGEST_MESSAGE_BYTES,
+                    max_size=limits.message_bytes,
+                    max_queue=limits.waiting_messages,
                     open_timeout=_CONNECT_TIMEOUT_S,
                     close_timeout=_CLOSE_TIMEOUT_S,
                     proxy=True if use_proxy else None,
