@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from inglenook.dispatch.needs import Needs
 
@@ -161,6 +161,9 @@ def choose(
         if held and (job.level != held[0].level or len(held) == WINDOW):
             break
         needs = job.needs
+        if _is_clearly_worth_waiting(job, pool, ahead, now_s):
+            held.append(job)
+            continue
         if needs not in best:
             best[needs] = _best(job, pool)
         seat = best[needs]
@@ -207,24 +210,33 @@ def _run_s(seat: Seat, kind: str, typical: float) -> float:
     return typical if measured is None or typical / _ALIKE < measured < typical * _ALIKE else measured
 
 
-def _is_worth_waiting(
-    job: AnyCandidate,
-    seat: AnySeat,
-    pool: Pool[AnyCandidate, AnySeat],
-    ahead: dict[Files, int],
-) -> bool:
-    """Whether a worker that has the models of a job will be free sooner than this one would have loaded them.
+def _is_clearly_worth_waiting(job: Candidate, pool: Pool[Any, Any], ahead: dict[Files, int], now_s: float) -> bool:
+    """Whether a job waits for a worker with its models whatever free worker there is, as far as a glance tells.
 
-    Of n jobs that end at random within the time that one takes, the k-th is expected to end after k / (n + 1) of it.
+    Most of those that wait do so for long: looking at every free worker for each of them would cost milliseconds.
+    """
+    files = job.needs.files
+    if not files or pool.warm.get(files) or (job.held_since is not None and now_s - job.held_since >= LOAD_S / 4):
+        return False
+    return _waits(job, pool, ahead, sum(weight for _, weight in files) * LOAD_S / 4)
+
+
+def _is_worth_waiting(job: Candidate, seat: Seat, pool: Pool[Any, Any], ahead: dict[Files, int]) -> bool:
+    """Whether a worker that has the models of a job will be free sooner than this one would have loaded them."""
+    return _waits(job, pool, ahead, seat.load_s(job.needs))
+
+
+def _waits(job: Candidate, pool: Pool[Any, Any], ahead: dict[Files, int], load_s: float) -> bool:
+    """Of n jobs that end at random within the time that one takes, the k-th is expected to end after k / (n + 1) of it.
+
     ahead: how many jobs wait for workers with these models already.
     """
-    load_s = seat.load_s(job.needs)
     files = job.needs.files
-    if load_s == 0 or job.overtaken >= OVERTAKES * pool.slots or pool.slots == 1:
-        return False
     running = pool.running.get(files, 0)
+    if not running or load_s == 0 or pool.slots == 1 or job.overtaken >= OVERTAKES * pool.slots:
+        return False
     place = ahead.get(files, 0) + 1
-    if pool.times.get(job.needs.kind, TYPICAL_S) * place / (running + 1) >= load_s * (running > 0):
+    if pool.times.get(job.needs.kind, TYPICAL_S) * place / (running + 1) >= load_s:
         return False
     ahead[files] = place
     return True
