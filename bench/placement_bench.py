@@ -1,6 +1,6 @@
 """How good and how fast placement is, in a simulated pool of 1000 workers with 50 models.
 
-    python bench/placement_bench.py
+python bench/placement_bench.py
 """
 
 from __future__ import annotations

@@ -67,7 +67,16 @@ class Outcome:
 
 
 def simulate(
-    *, workers=1000, jobs=100_000, models=50, utilisation=0.9, popularity=1.0, holds=2, load_s=10.0, seed=1, speeds=(1.0,)
+    *,
+    workers=1000,
+    jobs=100_000,
+    models=50,
+    utilisation=0.9,
+    popularity=1.0,
+    holds=2,
+    load_s=10.0,
+    seed=1,
+    speeds=(1.0,),
 ):
     """utilisation: work that comes per worker and second, above 1 the queue grows. popularity: the n-th model is used
     in proportion to 1 / n ** popularity."""
@@ -98,7 +107,7 @@ def _run(seats, coming, load_s):
     while coming or ends:
         if ends and (not coming or ends[0][0] <= coming[0].arrives_s):
             clock, _, seat, job = heapq.heappop(ends)
-            seat.ended(job.needs, clock - job.starts_s)
+            seat.leave(job.needs, clock - job.starts_s)
             note_time(times, job.needs.kind, clock - job.starts_s)
             running[job.needs.files] -= 1
             free.append(seat)
@@ -109,10 +118,10 @@ def _run(seats, coming, load_s):
             clock = job.arrives_s
             waiting.append(job)
         while True:
-            began = time.perf_counter()
+            began = time.thread_time()
             pool = Pool(free, warm, len(seats), running, times, lambda _job, _seat: True)
             decision = choose(waiting, pool, clock)
-            spent += time.perf_counter() - began
+            spent += time.thread_time() - began
             if decision.start is None:
                 for job in held:
                     job.held_since = None

@@ -78,7 +78,7 @@ class Seat:
         while len(self.stamps) > _MOST_FILES:
             del self.stamps[next(iter(self.stamps))]
 
-    def ended(self, needs: Needs, seconds: float | None) -> None:
+    def leave(self, needs: Needs, seconds: float | None) -> None:
         """A job left it; seconds: how long it ran, where that says how fast the worker is."""
         self.running -= 1
         if seconds is not None:
