@@ -17,6 +17,7 @@ from inglenook.api.telemetry import Telemetry
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.questions import PackQuestions
+from inglenook.dispatch.servers import Servers
 from inglenook.dispatch.webhooks import Webhooks
 from inglenook.jobs import JobStore
 from inglenook.media.folders import Folders
@@ -47,6 +48,8 @@ class Services:
     media_reader: MediaReader = field(default_factory=MediaReader)
     assets: AssetServices | None = None
     """None where the asset library is switched off."""
+    servers: Servers | None = None
+    """Manages the workers; None for services that were put together by hand."""
     library: WorkflowLibrary = field(init=False)
 
     def __post_init__(self) -> None:

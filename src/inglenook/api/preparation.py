@@ -24,6 +24,7 @@ from inglenook.api.errors import ApiError
 from inglenook.api.refusal import PromptRefused
 from inglenook.api.workflow_files import parse_document
 from inglenook.demo import load_workflow
+from inglenook.dispatch.needs import Needs, needs, needs_of
 from inglenook.engine.catalog import Catalog
 from inglenook.engine.graph import Graph, GraphError
 from inglenook.engine.validation import Validation, validate
@@ -77,10 +78,8 @@ class Prepared:
     """What the client sent: a digest, or a graph. Equal for equal work, whatever was drawn at random for it."""
     repairs: tuple[Repair, ...]
     workflow: Mapping[str, Any] | None
-
-    @property
-    def class_types(self) -> frozenset[str]:
-        return frozenset(node.class_type for node in self.validation.graph.nodes.values())
+    needs: Needs
+    """What a worker must have to run it."""
 
 
 async def prepare(server: Services, payload: Any, targets: Sequence[str] | None, do: Do, *, strict: bool) -> Prepared:
@@ -107,7 +106,9 @@ async def prepare(server: Services, payload: Any, targets: Sequence[str] | None,
     if len(repairs) > _LOGGED_REPAIRS:
         logger.info("%d more repairs of the same workflow", len(repairs) - _LOGGED_REPAIRS)
     sent_graph = read.graph if repairs else validation.graph
-    return Prepared(validation, ask_validators, read.sent, sent_graph, repairs, read.workflow)
+    needed = await do(needs_of, validation.graph, validation.outputs, server.catalogs.current)
+    _check_workers(server, needed)
+    return Prepared(validation, ask_validators, read.sent, sent_graph, repairs, read.workflow, needed)
 
 
 async def _read(server: Services, payload: Any, do: Do) -> Read:
@@ -209,6 +210,21 @@ def _refused_by_choices(validation: Validation) -> set[str]:
     }
 
 
+def _check_workers(server: Services, needed: Needs) -> None:
+    """Raise PromptRefused where every class and every model is on some worker, but no worker has all of them."""
+    members = server.dispatcher.members
+    if len(members) < 2 or members.is_runnable(needed):
+        return
+    lacking = members.lacking(needed)
+    said = "; ".join(
+        f"{name} lacks {', '.join([*found['classes'], *(choice[2] for choice in found['choices'])])}"
+        for name, found in lacking.items()
+    )
+    kind = "value_not_in_list" if members.knows_all_classes(needed) else "missing_node_type"
+    message = "No server has all that this workflow needs"
+    raise PromptRefused({"type": kind, "message": message, "details": said[:2000], "extra_info": {"workers": lacking}})
+
+
 async def _with_packs(server: Services, error: dict[str, Any], graph: Graph, *, strict: bool) -> dict[str, Any]:
     """The refusal of an unknown class, with every class that is unknown, and the packs that it may be missing from.
 
@@ -227,4 +243,6 @@ async def _with_packs(server: Services, error: dict[str, Any], graph: Graph, *, 
     }
     if packs:
         more["packs"] = packs
+    if len(server.dispatcher.members) > 1:
+        more["workers"] = server.dispatcher.members.lacking(needs(node[0] for node in nodes))
     return {**error, "extra_info": {**error["extra_info"], **more}}

@@ -66,7 +66,7 @@ async def submit_body(
     job, more_secrets = await do(_job, body, number, prepared, origin)
     secrets = {**more_secrets, **secrets}
     outcome = await server.dispatcher.submit(
-        job, prepared.class_types, secrets, ask_validators=prepared.ask_validators, webhooks=webhooks
+        job, prepared.needs, secrets, ask_validators=prepared.ask_validators, webhooks=webhooks
     )
     if isinstance(outcome, Conflict):
         raise PromptRefused.simple(

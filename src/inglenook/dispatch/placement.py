@@ -29,7 +29,7 @@ OVERTAKES = 2
 """By how many times as many jobs as run at a time a job may be overtaken."""
 WINDOW = 500
 """How many jobs may wait for workers that have their models while others start."""
-SAMPLE = 64
+SAMPLE = 24
 """How many free workers are looked at beside those that have the models of a job: those idle for longest."""
 _ALIKE = 1.25
 """Workers whose times differ by less are equally fast."""
@@ -216,9 +216,12 @@ def _is_clearly_worth_waiting(job: Candidate, pool: Pool[Any, Any], ahead: dict[
     Most of those that wait do so for long: looking at every free worker for each of them would cost milliseconds.
     """
     files = job.needs.files
-    if not files or pool.warm.get(files) or (job.held_since is not None and now_s - job.held_since >= LOAD_S / 4):
+    if not files or pool.warm.get(files):
         return False
-    return _waits(job, pool, ahead, sum(weight for _, weight in files) * LOAD_S / 4)
+    load_s = sum(weight for _, weight in files) * LOAD_S / 2  # some of them may be there
+    if job.held_since is not None and now_s - job.held_since >= load_s:
+        return False
+    return _waits(job, pool, ahead, load_s)
 
 
 def _is_worth_waiting(job: Candidate, seat: Seat, pool: Pool[Any, Any], ahead: dict[Files, int]) -> bool:
