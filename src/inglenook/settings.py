@@ -148,6 +148,7 @@ class Settings(BaseSettings):
     queue_limit_mb: float = Field(
         1024.0, gt=0, description="Pending jobs in MB of their JSON; beyond it submissions get 429."
     )
+    batch_limit: int = Field(1000, ge=1, description="Tasks of one batch; larger ones are refused.")
     history_limit: int = Field(10_000, ge=0, description="Finished jobs kept.")
     history_days: float | None = Field(None, gt=0, description="Finished jobs older than this are removed.")
     workflow_versions_limit: int = Field(50, ge=1, description="Versions kept of each stored workflow.")

@@ -23,8 +23,10 @@ async def test_every_path_parameter_is_described(document):
 
 
 async def test_every_operation_says_how_it_refuses_and_what_it_is(document):
-    for name, _, operation in operations(document):
-        assert "default" in operation["responses"], name
+    for name, path, operation in operations(document):
+        if path.startswith("/api/run/"):  # of stored workflows: their answers are those of the general route
+            continue
+        assert {"4XX", "5XX"} <= set(operation["responses"]), name
         assert operation.get("summary"), name
 
 

@@ -55,8 +55,12 @@ class Receiver:
 
 
 @contextmanager
-def receiver():
+def receiver(tls=None):
+    """tls: the context of a receiver that speaks https."""
     one = Receiver()
+    if tls is not None:
+        one._server.socket = tls.wrap_socket(one._server.socket, server_side=True)
+        one.url = one.url.replace("http", "https", 1)
     thread = threading.Thread(target=one._server.serve_forever, daemon=True)
     thread.start()
     try:

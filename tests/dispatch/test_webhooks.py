@@ -6,6 +6,8 @@ import asyncio
 import hashlib
 import hmac
 import json
+import socket
+import ssl
 import time
 from contextlib import asynccontextmanager
 
@@ -15,6 +17,7 @@ from inglenook.dispatch import webhooks as module
 from inglenook.dispatch.addresses import WebhookRefused
 from inglenook.dispatch.webhooks import RETRY_AFTER_S, Webhooks, next_attempt_s
 from inglenook.jobs import DeliveryFilter, DeliveryState, Job, JobId, JobResult, JobStore, State, Webhook
+from tests.api.test_tls import make_pair, needs_openssl
 from tests.dispatch.receiver import receiver
 
 
@@ -171,6 +174,41 @@ async def test_a_delivery_is_sent_again_when_somebody_asks(tmp_path, hook) -> No
         await webhooks.redeliver(delivery)
         first, second = await asyncio.to_thread(hook.until, 2)
     assert first[2] == second[2]
+
+
+@needs_openssl
+@pytest.mark.parametrize(("host", "is_heard"), [("localhost", True), ("127.0.0.1", True), ("other.localhost", False)])
+async def test_https_is_trusted_by_the_name_in_the_url(tmp_path, monkeypatch, host, is_heard) -> None:
+    key, certificate = make_pair(tmp_path, "own")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setattr(module, "RETRY_AFTER_S", ())
+    loop = asyncio.get_running_loop()
+
+    async def here(_host, port, **_options):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(loop, "getaddrinfo", here)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    with receiver(tls) as one:
+        async with sending(tmp_path) as (store, _):
+            await end_job(store, "a", Webhook(one.url.replace("127.0.0.1", host)))
+            (delivery,) = await until(store, lambda found: found[0].attempts == 1)
+    assert len(one.requests) == is_heard
+    assert is_heard or "mismatch" in delivery.error
+
+
+@needs_openssl
+async def test_https_that_nobody_vouches_for_is_refused(tmp_path) -> None:
+    key, certificate = make_pair(tmp_path, "own")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    with receiver(tls) as one:
+        async with sending(tmp_path) as (store, _):
+            await end_job(store, "a", Webhook(one.url))
+            (delivery,) = await until(store, lambda found: found[0].attempts == 1)
+    assert one.requests == []
+    assert "certificate" in delivery.error.lower()
 
 
 def test_attempts_go_on_for_a_day() -> None:

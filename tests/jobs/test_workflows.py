@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from inglenook.jobs import JobStore, workflows
-from inglenook.jobs.workflows import LibraryFull, NewVersion, Saved, WorkflowNameTaken, WorkflowNotStored
+from inglenook.jobs.workflow_records import LibraryFull, NewVersion, Saved, WorkflowNameTaken, WorkflowNotStored
 
 
 async def save(store: JobStore, name: str, document: bytes, *, owner: str = "default", now: int = 1, **more) -> Saved:

@@ -16,6 +16,7 @@ from inglenook.api.media_reader import MediaReader
 from inglenook.api.telemetry import Telemetry
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
+from inglenook.dispatch.durations import Durations
 from inglenook.dispatch.questions import PackQuestions
 from inglenook.dispatch.servers import Servers
 from inglenook.dispatch.webhooks import Webhooks
@@ -46,6 +47,7 @@ class Services:
     telemetry: Telemetry = field(default_factory=Telemetry)
     named_files: NamedFiles = field(default_factory=NamedFiles)
     media_reader: MediaReader = field(default_factory=MediaReader)
+    durations: Durations = field(default_factory=Durations)
     assets: AssetServices | None = None
     """None where the asset library is switched off."""
     servers: Servers | None = None

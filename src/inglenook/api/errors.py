@@ -37,7 +37,7 @@ class ApiError(Exception):
     """Ends a request with a status and a JSON error."""
 
     def __init__(
-        self, status: int, kind: str, message: str, details: str = "", headers: dict[str, str] | None = None
+        self, status: int, kind: str, message: str, details: Any = "", headers: dict[str, str] | None = None
     ) -> None:
         super().__init__(message)
         self.status = status

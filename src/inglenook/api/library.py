@@ -7,103 +7,44 @@ asked for, with the node classes and models that are there then.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from inglenook.api.errors import ApiError
+from inglenook.api.library_entries import (
+    ListedWorkflow,
+    OpenedWorkflow,
+    StoredWorkflow,
+    Upload,
+    entry_of,
+    entry_of_sample,
+)
 from inglenook.api.normalizing import normalized, unwrapped
 from inglenook.api.workflow_files import parse_document
 from inglenook.dispatch.catalogs import Catalogs
-from inglenook.engine.catalog import Catalog
 from inglenook.jobs import JobStore, now_ms, workflows
-from inglenook.jobs.workflows import (
+from inglenook.jobs.workflow_records import (
     LibraryFull,
     NewVersion,
     Saved,
     VersionRecord,
     WorkflowNameTaken,
     WorkflowNotStored,
-    WorkflowRecord,
 )
 from inglenook.settings import Settings
-from inglenook.workflows import Normalized, is_ui_format
+from inglenook.workflows import is_ui_format
 from inglenook.workflows.names import WorkflowNameError, workflow_name
-from inglenook.workflows.parameter import Parameter
 from inglenook.workflows.parameters import recognise
-from inglenook.workflows.samples import Sample, load_samples
+from inglenook.workflows.samples import load_samples
+
+logger = logging.getLogger(__name__)
 
 LARGEST_DOCUMENT = 32 << 20
 """Bytes of JSON."""
 _LARGEST_VERSION = 2**31 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class ListedWorkflow:
-    """A workflow without its document. Times are milliseconds since the epoch, 0 for samples."""
-
-    name: str
-    version: int
-    """The newest."""
-    format: str
-    """`api` or `ui`."""
-    size_bytes: int
-    description: str
-    tags: tuple[str, ...]
-    created_ms: int
-    updated_ms: int
-    id: str | None
-    """None for a sample."""
-    runs: tuple[str, ...] = ()
-    """Ids of its last jobs, the newest first."""
-
-    @property
-    def is_sample(self) -> bool:
-        return self.id is None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredWorkflow:
-    """One version of a workflow."""
-
-    listed: ListedWorkflow
-    version: int
-    format: str
-    document: bytes
-    """JSON, as it was sent."""
-
-    @property
-    def name(self) -> str:
-        return self.listed.name
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedWorkflow:
-    """A stored workflow as it would run now."""
-
-    stored: StoredWorkflow
-    document: dict[str, Any]
-    normalized: Normalized
-    parameters: list[Parameter]
-    catalog: Catalog
-    """What it was read with."""
-
-    @property
-    def graph(self) -> dict[str, Any]:
-        return self.normalized.graph
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A workflow that is to be stored."""
-
-    name: str
-    body: Any
-    """A document, JSON text, or the bytes of a file."""
-    tags: Sequence[str] | None = None
-    description: str | None = None
 
 
 class WorkflowLibrary:
@@ -120,8 +61,8 @@ class WorkflowLibrary:
 
     async def list_all(self, user: str) -> list[ListedWorkflow]:
         """The workflows of a user, and the samples whose names they have not taken."""
-        own = {record.name: _listed(record) for record in await self._store.read(workflows.list_all, user)}
-        samples = (_listed_sample(sample) for name, sample in load_samples().items() if name not in own)
+        own = {record.name: entry_of(record) for record in await self._store.read(workflows.list_all, user)}
+        samples = (entry_of_sample(sample) for name, sample in load_samples().items() if name not in own)
         return [*own.values(), *samples]
 
     async def find(self, user: str, name: str) -> ListedWorkflow:
@@ -132,11 +73,11 @@ class WorkflowLibrary:
             raise _unknown(name) from None
         record = await self._store.read(workflows.find, user, whole)
         if record is not None:
-            return _listed(record)
+            return entry_of(record)
         sample = load_samples().get(whole)
         if sample is None:
             raise _unknown(name)
-        return _listed_sample(sample)
+        return entry_of_sample(sample)
 
     async def get(self, user: str, name: str, version: int | None = None) -> StoredWorkflow:
         """A version of a workflow, the newest without a number. Raises ApiError 404."""
@@ -266,9 +207,9 @@ class WorkflowLibrary:
     # Runs
 
     async def note_run(self, listed: ListedWorkflow, job_id: str) -> None:
-        """Remember that a workflow was run."""
+        """Remember that a workflow was run. It does not wait for the disk: the end of the run is written after it."""
         if listed.id is not None:
-            await self._store.write(workflows.note_run, listed.id, job_id)
+            self._store.write(workflows.note_run, listed.id, job_id).add_done_callback(_log_failure)
 
     async def thumbnail(self, listed: ListedWorkflow) -> tuple[str, bytes] | None:
         """The kept thumbnail with the id of its job."""
@@ -278,40 +219,6 @@ class WorkflowLibrary:
         """Keep the thumbnail of a run."""
         if listed.id is not None:
             await self._store.write(workflows.keep_thumbnail, listed.id, job_id, image)
-
-
-def listed_of(saved: Saved) -> ListedWorkflow:
-    """What a listing would show of a workflow that was just stored."""
-    return _listed(saved.record)
-
-
-def _listed(record: WorkflowRecord) -> ListedWorkflow:
-    return ListedWorkflow(
-        name=record.name,
-        version=record.version,
-        format=record.format,
-        size_bytes=record.size_bytes,
-        description=record.description,
-        tags=record.tags,
-        created_ms=record.created_ms,
-        updated_ms=record.updated_ms,
-        id=record.id,
-        runs=record.runs,
-    )
-
-
-def _listed_sample(sample: Sample) -> ListedWorkflow:
-    return ListedWorkflow(
-        name=sample.name,
-        version=1,
-        format="api",
-        size_bytes=len(sample.document),
-        description=sample.description,
-        tags=sample.tags,
-        created_ms=0,
-        updated_ms=0,
-        id=None,
-    )
 
 
 def format_of(document: Any) -> str:
@@ -340,6 +247,11 @@ def refuse_sample(listed: ListedWorkflow) -> None:
     if listed.is_sample:
         hint = f"Copy it first: POST /api/workflow/{listed.name}/copy"
         raise ApiError(409, "read_only", f"{listed.name} is a sample and cannot be changed", hint)
+
+
+def _log_failure(done: asyncio.Future[None]) -> None:
+    if not done.cancelled() and (error := done.exception()) is not None:
+        logger.warning("a run of a stored workflow was not noted: %s", error)
 
 
 def _unknown(name: str) -> ApiError:

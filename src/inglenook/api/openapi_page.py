@@ -31,10 +31,14 @@ _SCHEMA = {
         }
     },
 }
-_DEFAULT = {
-    "description": "An error",
-    "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{_ERROR}"}}},
+_CONTENT = {"application/json": {"schema": {"$ref": f"#/components/schemas/{_ERROR}"}}}
+_ERRORS = {
+    "4XX": {"description": "The request cannot be answered; the error says why", "content": _CONTENT},
+    "5XX": {"description": "The server cannot answer now: try again later", "content": _CONTENT},
 }
+
+_UNTOLD: dict[str, Any] = {"application/json": {"schema": {}}}
+"""What FastAPI says of an answer of which it knows nothing, and which may well be empty or a picture."""
 
 
 def complete_page(app: FastAPI) -> None:
@@ -65,4 +69,8 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     ]
     if not parameters:
         del operation["parameters"]
-    operation["responses"].setdefault("default", _DEFAULT)
+    for answer in operation["responses"].values():
+        if answer.get("content") == _UNTOLD:
+            del answer["content"]
+    for statuses, answer in _ERRORS.items():
+        operation["responses"].setdefault(statuses, answer)

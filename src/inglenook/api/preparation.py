@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import SystemRandom
 from typing import Any
@@ -67,6 +67,20 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class ValuesSet:
+    """A graph in which the values of a request stand."""
+
+    graph: Graph
+    used: Mapping[str, Any]
+    """Parameter -> the value that it has now; drawn seeds too."""
+    given: Mapping[str, Any]
+    """What was asked for, before anything was drawn: equal for equal work."""
+
+
+SetValues = Callable[[Graph], Awaitable[ValuesSet]]
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A graph that can run."""
 
@@ -80,10 +94,23 @@ class Prepared:
     workflow: Mapping[str, Any] | None
     needs: Needs
     """What a worker must have to run it."""
+    used: Mapping[str, Any] = field(default_factory=dict)
+    """Parameter -> value, where the request set some, and seeds that were drawn."""
 
 
-async def prepare(server: Services, payload: Any, targets: Sequence[str] | None, do: Do, *, strict: bool) -> Prepared:
-    """Read, check and repair a workflow. strict: without repairs. Raises PromptRefused."""
+async def prepare(
+    server: Services,
+    payload: Any,
+    targets: Sequence[str] | None,
+    do: Do,
+    *,
+    strict: bool,
+    set_values: SetValues | None = None,
+) -> Prepared:
+    """Read, check and repair a workflow. strict: without repairs. set_values: puts values into the graph that was read.
+
+    Raises PromptRefused, and what `set_values` raises.
+    """
     try:
         read = await _read(server, payload, do)
     except WorkflowFormatError as error:
@@ -96,6 +123,9 @@ async def prepare(server: Services, payload: Any, targets: Sequence[str] | None,
     if not strict:
         edited = await do(apply_widget_values, graph, server.catalogs.current)
         graph, repairs = edited.graph, (*repairs, *edited.repairs)
+    values = None if set_values is None else await set_values(graph)
+    if values is not None:
+        graph = values.graph
     validation, found, ask_validators = await _check(server, do, graph, targets, strict=strict)
     repairs = (*repairs, *found)
     if validation.error is not None:
@@ -105,10 +135,26 @@ async def prepare(server: Services, payload: Any, targets: Sequence[str] | None,
         logger.info("repaired node %s: %s", one.node_id, one.message)
     if len(repairs) > _LOGGED_REPAIRS:
         logger.info("%d more repairs of the same workflow", len(repairs) - _LOGGED_REPAIRS)
+    used = _drawn_seeds(validation.graph, repairs)
+    sent = read.sent
+    if values is not None:
+        sent = _digest([read.sent or read.graph.fingerprint(), values.given])
+        used = {**used, **values.used}
     sent_graph = read.graph if repairs else validation.graph
     needed = await do(needs_of, validation.graph, validation.outputs, server.catalogs.current)
     _check_workers(server, needed)
-    return Prepared(validation, ask_validators, read.sent, sent_graph, repairs, read.workflow, needed)
+    return Prepared(validation, ask_validators, sent, sent_graph, repairs, read.workflow, needed, used)
+
+
+def _drawn_seeds(graph: Graph, repairs: Sequence[Repair]) -> dict[str, Any]:
+    """`id.input` -> seed, of the seeds that were drawn while the workflow was repaired."""
+    seeds = {}
+    for one in repairs:
+        node = graph.nodes.get(one.node_id) if one.kind == "seed_drawn" else None
+        for name, value in node.inputs.items() if node is not None else ():
+            if value == one.after and "seed" in name:
+                seeds[f"{one.node_id}.{name}"] = value
+    return seeds
 
 
 async def _read(server: Services, payload: Any, do: Do) -> Read:

@@ -11,10 +11,13 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
+
+from sqlalchemy import Connection
 
 from inglenook.dispatch import endings
 from inglenook.dispatch.bus import Bus
@@ -30,6 +33,7 @@ from inglenook.jobs import (
     DeathCount,
     Job,
     JobRejected,
+    JobResult,
     JobStore,
     JobStoreClosed,
     JobStoreError,
@@ -77,6 +81,8 @@ class _Told:
     run: Run
     events: Sequence[AnyEvent]
     is_end: bool
+    last_number: int
+    """Of the events in the log of the run, without the end."""
     is_committed: bool = False
 
 
@@ -92,6 +98,16 @@ class _Notice:
 def _as_needs(needed: Needs | frozenset[str]) -> Needs:
     """Needs that are node classes alone, as needs."""
     return needed if isinstance(needed, Needs) else needs(needed)
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A job with what the dispatcher needs to know of it."""
+
+    job: Job
+    needs: Needs | frozenset[str]
+    secrets: Mapping[str, Any]
+    ask_validators: bool
 
 
 class Dispatcher(WorkerListener):
@@ -139,6 +155,7 @@ class Dispatcher(WorkerListener):
         self._pauses = 0
         """How many writes wait for the store to work again; nothing is started meanwhile."""
         self._is_closing = False
+        self._is_paused = False
         self._sweep: asyncio.TimerHandle | None = None
         self._number = 0
         self._idle = asyncio.Event()
@@ -151,8 +168,9 @@ class Dispatcher(WorkerListener):
         jobs = await self._store.recover(lambda job: endings.lost_with_server(job, self._clock_ms()))
         self._discard_attempts([job.id for job in jobs])
         for job in jobs:
-            self._waiting.add(Run(job.slim(), _as_needs(needs_of(job)), ask_validators=True))
+            self._enqueue(Run(job.slim(), _as_needs(needs_of(job)), ask_validators=True))
         self._number = int(await self._store.next_number())
+        self._is_paused = await self._store.is_queue_paused()
         if self._waiting:
             logger.info("%d jobs are waiting from before", len(self._waiting))
 
@@ -189,6 +207,8 @@ class Dispatcher(WorkerListener):
                 timer.cancel()
         if self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        for run in (*self._waiting, *left, *self._ended.values()):
+            run.log.close()
 
     def hurry(self) -> None:
         """Wait no longer for running jobs to end."""
@@ -234,6 +254,14 @@ class Dispatcher(WorkerListener):
     def waiting(self, user: str | None = None) -> list[Run]:
         """Pending runs (of one user), in the order in which they will be taken."""
         return list(self._waiting) if user is None else [run for run in self._waiting if run.job.user == user]
+
+    def first_waiting(self, count: int) -> list[Run]:
+        """The pending runs that will be taken next, at most so many."""
+        return list(islice(self._waiting, count))
+
+    def position(self, job_id: str) -> int | None:
+        """The place of a pending job in the queue, 1 is next; None when it does not wait."""
+        return self._waiting.position(job_id)
 
     def running(self, user: str | None = None) -> list[Run]:
         runs = self._running.values()
@@ -286,8 +314,7 @@ class Dispatcher(WorkerListener):
         if self._is_closing:
             raise ShuttingDown
         self._check_room(job.size_bytes)
-        if job.timeout_s is None and self._job_timeout_s is not None:
-            job = replace(job, timeout_s=self._job_timeout_s)
+        job = self._with_limit(job)
         run = Run(job, _as_needs(needed), secrets, ask_validators)
         self._accepting.setdefault(job.id, run)
         try:
@@ -297,14 +324,55 @@ class Dispatcher(WorkerListener):
                 del self._accepting[job.id]
         if isinstance(outcome, Added):
             run.job = outcome.job.slim()
-            self._waiting.add(run)
+            self._enqueue(run)
             self._bus.queue_changed(self.remaining, run)
             self._refuse_unknown([run])
             self.wake()
         return outcome
 
-    def _check_room(self, size_bytes: int) -> None:
-        if len(self._waiting) + len(self._accepting) >= self._queue_limit:
+    async def submit_all(
+        self,
+        news: Sequence[NewRun],
+        webhooks: Sequence[Webhook] = (),
+        beside: Callable[[Connection], None] | None = None,
+    ) -> list[AddOutcome]:
+        """Make several jobs durable in one transaction and queue them: all of them or none. Raises as `submit` does.
+
+        webhooks: who is told of each. beside: further writes of the transaction.
+        """
+        if self._is_closing:
+            raise ShuttingDown
+        self._check_room(sum(new.job.size_bytes for new in news), len(news))
+        runs = [
+            Run(self._with_limit(new.job), _as_needs(new.needs), dict(new.secrets), new.ask_validators) for new in news
+        ]
+        self._accepting.update((run.job.id, run) for run in runs)
+        try:
+            outcomes = await self._store.add_all([run.job for run in runs], webhooks, beside)
+        finally:
+            for run in runs:
+                self._accepting.pop(run.job.id, None)
+        added = [run for run, outcome in zip(runs, outcomes, strict=True) if isinstance(outcome, Added)]
+        for run in added:
+            run.job = run.job.slim()
+            self._enqueue(run)
+            self._bus.queue_changed(self.remaining, run)
+        self._refuse_unknown(added)
+        self.wake()
+        return outcomes
+
+    def _enqueue(self, run: Run) -> None:
+        self._waiting.add(run)
+        run.log.add_state(State.queued.value)
+        run.log.tell()
+
+    def _with_limit(self, job: Job) -> Job:
+        if job.timeout_s is None and self._job_timeout_s is not None:
+            return replace(job, timeout_s=self._job_timeout_s)
+        return job
+
+    def _check_room(self, size_bytes: int, count: int = 1) -> None:
+        if len(self._waiting) + len(self._accepting) + count > self._queue_limit:
             raise QueueFull(f"{self._queue_limit} jobs")
         limit = self._queue_limit_bytes
         if limit is not None and self._waiting:
@@ -321,7 +389,7 @@ class Dispatcher(WorkerListener):
 
     def wake(self) -> None:
         """Give waiting jobs to free workers."""
-        while not (self._is_closing or self._pauses):
+        while not (self._is_closing or self._pauses or self._is_paused):
             decision = self.members.decide(iter(self._waiting), asyncio.get_running_loop().time())
             if decision.start is None:
                 self._hold(decision.held)
@@ -440,7 +508,7 @@ class Dispatcher(WorkerListener):
     def _tell(self, run: Run, worker_name: str, events: Sequence[AnyEvent]) -> None:
         """Note events of a running job and pass them on in their turn."""
         run.record(events)
-        told = _Told(run, events, is_end=isinstance(events[-1], END_EVENTS))
+        told = _Told(run, events, is_end=isinstance(events[-1], END_EVENTS), last_number=run.log.last)
         self._lanes.setdefault(worker_name, deque()).append(told)
         if told.is_end:
             self._finish(told, worker_name)
@@ -457,7 +525,9 @@ class Dispatcher(WorkerListener):
                 lane.popleft()
                 self._bus.notice(told.name, told.data, told.client_id)
                 continue
+            run = told.run
             if told.is_end and not told.is_committed:
+                run.log.tell(told.last_number)
                 if len(told.events) > 1:
                     self._bus.run_events(told.run, told.events[:-1])
                     told.events = told.events[-1:]
@@ -465,6 +535,7 @@ class Dispatcher(WorkerListener):
             lane.popleft()
             told.run.is_told = True
             told.run.is_committed = told.is_end
+            run.log.tell(None if told.is_end else told.last_number)
             self._bus.run_events(told.run, told.events)
             if told.is_end:
                 self._left(told.run)
@@ -511,11 +582,12 @@ class Dispatcher(WorkerListener):
         """Record the end of a run; the bus hears of it once that is committed."""
         run = told.run
         run.result = endings.result_of(run)
+        run.log.set_end(run.result.state.value, run.result.error)
         run.job = replace(run.job, state=run.result.state, ended_ms=run.result.ended_ms)
         self._claim(run)
         self.members.ended(run, run.result.state.value)
         try:
-            future = self._store.finish(run.job.id, run.job.attempt, run.result)
+            future = self._store.finish(run.job.id, run.job.attempt, _with_events(run, run.result))
         except JobRejected as error:
             self._finish_otherwise(told, worker_name, error)
             return
@@ -542,9 +614,9 @@ class Dispatcher(WorkerListener):
     async def _finish_later(self, told: _Told, worker_name: str) -> None:
         """Record the end of a run that the store could not take at once."""
         run = told.run
-        result = run.result
-        assert result is not None
-        recorded = await self._write(run, lambda: self._store.finish(run.job.id, run.job.attempt, result))
+        assert run.result is not None
+        stored = _with_events(run, run.result)
+        recorded = await self._write(run, lambda: self._store.finish(run.job.id, run.job.attempt, stored))
         if recorded or not self._is_closing:
             self._committed(told, worker_name, was_recorded=recorded)
 
@@ -588,7 +660,8 @@ class Dispatcher(WorkerListener):
         self._running.pop(job.id, None)
         run.job = replace(job, state=State.queued, worker_deaths=job.worker_deaths + (count == "worker"))
         run.worker = None
-        self._waiting.add(run)
+        run.log.add_retry(death.reason)
+        self._enqueue(run)
         if ending is not None:  # it was cancelled meanwhile
             self._begin(run, "")
             self._tell(run, "", ending)
@@ -647,6 +720,9 @@ class Dispatcher(WorkerListener):
                 for run in runs:
                     self._waiting.add(run)
                 raise
+            for run in runs:
+                run.log.set_end(State.cancelled.value)
+                run.log.tell()
             self._bus.queue_changed(self.remaining)
             self._bus.runs_cancelled(runs)
         return [run.job.id for run in runs]
@@ -661,7 +737,28 @@ class Dispatcher(WorkerListener):
                     worker.interrupt(run.job.id)
         return bool(runs)
 
+    @property
+    def is_paused(self) -> bool:
+        """Nothing is started until `resume`; what runs goes on, and jobs are accepted."""
+        return self._is_paused
+
+    async def pause(self) -> None:
+        """Start no more jobs, also after a restart of the server."""
+        await self._store.set_queue_paused(True)
+        self._is_paused = True
+
+    async def resume(self) -> None:
+        """Start jobs again."""
+        await self._store.set_queue_paused(False)
+        self._is_paused = False
+        self.wake()
+
     def free(self, *, unload_models: bool, free_memory: bool) -> None:
         """Ask every worker to give memory back once its run has ended."""
         for worker in self.workers:
             worker.free(unload_models=unload_models, free_memory=free_memory)
+
+
+def _with_events(run: Run, result: JobResult) -> JobResult:
+    """A result with what happened in its run, as it is stored."""
+    return replace(result, events=run.log.stored())

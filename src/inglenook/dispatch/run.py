@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from inglenook.dispatch.event_log import EventLog
 from inglenook.dispatch.needs import Needs
 from inglenook.engine.events import (
     AnyEvent,
@@ -74,8 +75,15 @@ class Run:
     blocked: list[Blocked] = field(default_factory=list)
     current: NodeRef | None = None
     """The node that runs, while one does."""
+    finished: set[str] = field(default_factory=set)
+    """Ids of the nodes that are done."""
     progress: Progress | None = None
     end: End | None = None
+    log: EventLog = field(default_factory=EventLog)
+    plan: Any = None
+    """`progress.Plan`, once somebody has asked how far it is."""
+    work: Any = None
+    """`durations.Work`, once somebody has asked how long it takes."""
 
     @property
     def class_types(self) -> frozenset[str]:
@@ -98,15 +106,20 @@ class Run:
         self.is_claimed = self.is_told = self.is_cancelled = False
         self.started = self.cached = self.current = self.progress = self.end = None
         self.done = []
+        self.finished = set()
         self.blocked = []
+        self.log.add_state("running", attempt=job.attempt, worker=worker)
+        self.log.tell()
 
     def record(self, events: Sequence[AnyEvent]) -> None:
         """Take note of events, in order."""
+        self.log.record(events)
         for event in events:
             match event:
                 case NodeStarted(node=node):
                     self.current = node
                 case NodeDone():
+                    self.finished.add(event.node.node_id)
                     if self.current is not None and self.current.node_id == event.node.node_id:
                         self.current = None
                     if event.output is not None and event.show:

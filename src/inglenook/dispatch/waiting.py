@@ -52,6 +52,11 @@ class WaitingRuns:
         key = self._key_of.get(job_id)
         return None if key is None else self._runs[key]
 
+    def position(self, job_id: str) -> int | None:
+        """The place of a waiting run, 1 is next; None when it does not wait."""
+        key = self._key_of.get(job_id)
+        return None if key is None else bisect.bisect_left(self._keys, key) + 1
+
     def count(self, user: str | None) -> int:
         """How many runs wait, of one user or (None) in all."""
         return len(self._keys) if user is None else self._of_user[user]

@@ -68,6 +68,8 @@ class Job:
     """How often the server died while this job ran."""
     worker_deaths: int = 0
     """How often its worker died while a node of this job ran."""
+    workflow_name: str | None = None
+    """Of the stored workflow that it was made from."""
     extra_json: bytes = field(default=b"", compare=False, repr=False)
     """JSON of `extra_data` where somebody has it already, else empty."""
 
@@ -100,6 +102,8 @@ class JobResult:
     messages: list[list[Any]] = field(default_factory=list)
     """`[event, data]` pairs of the run, without progress."""
     error: dict[str, Any] | None = None
+    events: dict[str, Any] | None = None
+    """What happened, numbered, to be stored; results that are read come without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,9 @@ class JobFilter:
     states: frozenset[State] | None = None
     workflow_id: str | None = None
     search: str | None = None
-    """Part of a job id, client id or workflow id, in any case."""
+    """Part of a job id, client id, workflow id or name of a stored workflow, in any case."""
+    workflow: str | None = None
+    """Name of a stored workflow, or id of a UI workflow."""
     with_removed: bool = True
     """Also jobs that were taken out of the queue before they ran."""
 
@@ -169,6 +175,15 @@ class ListedJob:
     error: dict[str, Any] | None
     last_message: list[Any] | None = None
     """`[event, data]` at the end of a run that failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredRun:
+    """How long a run took that ended well."""
+
+    end_order: int
+    duration_ms: int
+    graph: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def find_jobs(
     branches = list(_branches(job_filter, page))
     if not branches:
         return [], 0
-    is_plain = not (job_filter.user or job_filter.workflow_id or job_filter.search)
+    is_plain = not (job_filter.user or job_filter.workflow_id or job_filter.workflow or job_filter.search)
     if is_plain:
         total = sum(by_state[state] for state in _states(job_filter))
     elif page.offset == 0 and page.limit is None:
@@ -123,6 +123,9 @@ def _states(job_filter: JobFilter) -> list[State]:
 def _conditions(job_filter: JobFilter) -> list[ColumnElement[bool]]:
     """What a filter asks for besides states."""
     conditions: list[ColumnElement[bool]] = []
+    if job_filter.workflow is not None:
+        named = jobs.c.workflow_name == job_filter.workflow
+        conditions.append(or_(named, jobs.c.workflow_id == job_filter.workflow))
     if job_filter.workflow_id is not None:
         conditions.append(jobs.c.workflow_id == job_filter.workflow_id)
     if job_filter.user is not None:
@@ -130,6 +133,6 @@ def _conditions(job_filter: JobFilter) -> list[ColumnElement[bool]]:
         user = jobs.c.user_id if job_filter.workflow_id is None else func.coalesce(jobs.c.user_id, "")
         conditions.append(user == job_filter.user)
     if job_filter.search:
-        searched = (jobs.c.id, jobs.c.client_id, jobs.c.workflow_id)
+        searched = (jobs.c.id, jobs.c.client_id, jobs.c.workflow_id, jobs.c.workflow_name)
         conditions.append(or_(*(column.icontains(job_filter.search, autoescape=True) for column in searched)))
     return conditions

@@ -259,6 +259,7 @@ _ADD_RESULT = insert(job_result).values(
     messages=bindparam("messages_json"),
     error=bindparam("error_json"),
     shown=bindparam("shown_json"),
+    events=bindparam("events_json"),
 )
 
 _ADD_OUTPUT = insert(outputs).values(

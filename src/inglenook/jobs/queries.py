@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select, Subquery, bindparam, func, select
 
-from inglenook.jobs.job import FinishedJob, Job, JobId, OutputFile, State
+from inglenook.jobs.codec import from_json, unpack
+from inglenook.jobs.job import FinishedJob, Job, JobId, MeasuredRun, OutputFile, State
 from inglenook.jobs.rows import finished_from_row, job_from_row
 from inglenook.jobs.tables import HIGHEST_REMOVED_NUMBER, counters, job_body, job_result, jobs, outputs
+
+T = TypeVar("T")
 
 _BODY = (job_body.c.graph, job_body.c.extra_data, job_body.c.targets)
 _RESULT = (job_result.c.outputs, job_result.c.meta, job_result.c.messages, job_result.c.error)
@@ -32,6 +35,12 @@ _queued_jobs = _whole_jobs.where(jobs.c.state == State.queued.value).order_by(
 )
 
 _history_entry = _finished_jobs.where(jobs.c.id == bindparam("job_id"), *_is_history)
+
+_events = (
+    select(job_result.c.events)
+    .join(jobs, jobs.c.sequence == job_result.c.sequence)
+    .where(jobs.c.id == bindparam("job_id"))
+)
 
 _part = select(jobs.c.sequence).where(*_is_history).limit(bindparam("at_most"))
 """Where a part of the history lies is found in the index alone, before any body is read."""
@@ -68,6 +77,15 @@ def history_entry(connection: Connection, job_id: JobId) -> FinishedJob | None:
     return None if row is None else finished_from_row(row)
 
 
+def events_of(connection: Connection, job_id: JobId) -> dict[str, Any] | None:
+    """What `JobResult.events` of a finished job was; None when it has none."""
+    stored = connection.scalar(_events, {"job_id": job_id})
+    if stored is None:
+        return None
+    events: dict[str, Any] = from_json(unpack(stored))
+    return events
+
+
 def history(connection: Connection, history_limit: int, max_items: int | None, offset: int | None) -> list[FinishedJob]:
     """Finished runs, oldest first; without an offset the newest `max_items` of them.
 
@@ -90,6 +108,28 @@ def next_number(connection: Connection) -> int:
     removed = connection.scalar(select(counters.c.value).where(counters.c.name == HIGHEST_REMOVED_NUMBER))
     stored = connection.scalar(select(func.max(func.abs(jobs.c.number))).where(jobs.c.number_is_int.is_(True)))
     return 1 + max(-1 if removed is None else removed, -1 if stored is None else int(stored))
+
+
+def measured_runs(
+    connection: Connection, read: Callable[[MeasuredRun], T], after: int, at_most: int, shortest_ms: int
+) -> list[T]:
+    """The latest runs that ended well after this place in the order of completion, oldest first."""
+    latest = (
+        select(jobs.c.end_order, jobs.c.duration_ms, job_body.c.graph)
+        .join(job_body, job_body.c.sequence == jobs.c.sequence)
+        .where(*_is_history, jobs.c.end_order > after)
+        .where(jobs.c.state == State.succeeded.value, jobs.c.duration_ms >= shortest_ms)
+        .order_by(jobs.c.end_order.desc())
+        .limit(at_most)
+    )
+    found = [read(MeasuredRun(row[0], row[1], unpack(row[2]))) for row in connection.execute(latest)]
+    return found[::-1]
+
+
+def counter(connection: Connection, name: str) -> int | None:
+    """The value under a name; None when none was set."""
+    value: int | None = connection.scalar(select(counters.c.value).where(counters.c.name == name))
+    return value
 
 
 def jobs_of_files(connection: Connection, filenames: Collection[str], user: str | None) -> list[OutputFile]:

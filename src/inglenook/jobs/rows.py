@@ -26,6 +26,7 @@ def job_row(job: Job) -> dict[str, Any]:
         "client_id": job.client_id,
         "user_id": job.user,
         "workflow_id": workflow_id(job.extra_data),
+        "workflow_name": job.workflow_name,
         "created_ms": job.created_ms,
         "duration_ms": 0,
         "attempt": job.attempt,
@@ -62,6 +63,7 @@ def result_row(
             "meta_json": to_json(result.meta),
             "messages_json": to_json(result.messages),
             "error_json": None if result.error is None else to_json(result.error),
+            "events_json": None if result.events is None else to_json(result.events),
         }
     except (TypeError, ValueError, RecursionError) as error:
         raise JobRejected(job_id, f"its result is not JSON: {error}") from error
@@ -203,6 +205,7 @@ def _job(
         worker=row.worker,
         server_deaths=row.server_deaths,
         worker_deaths=row.worker_deaths,
+        workflow_name=row.workflow_name,
         extra_json=extra_json,
     )
 

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
-from typing import Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy import Connection
 
@@ -30,14 +30,17 @@ from inglenook.jobs.job import (
     JobResult,
     ListedJob,
     Listing,
+    MeasuredRun,
     OutputFile,
     Page,
     Shown,
     State,
 )
-from inglenook.jobs.operations import Add, Alone, Claim, Requeue
+from inglenook.jobs.ledger import Ledger
+from inglenook.jobs.operations import Add, Alone, Claim, Requeue, apply
 from inglenook.jobs.readers import Readers
 from inglenook.jobs.rows import body_row, job_row
+from inglenook.jobs.tables import QUEUE_PAUSED
 from inglenook.jobs.trimming import Trimming
 from inglenook.jobs.webhooks import Webhook
 from inglenook.jobs.writer import Writer
@@ -131,6 +134,31 @@ class JobStore:
         """
         return self._writer.submit(Add(job, job_row(job), body_row(job), tuple(webhooks)))
 
+    def add_all(
+        self,
+        jobs: Sequence[Job],
+        webhooks: Sequence[Webhook] = (),
+        beside: Callable[[Connection], None] | None = None,
+    ) -> asyncio.Future[list[AddOutcome]]:
+        """Accept several new jobs in one transaction, with further writes after them; webhooks: of each job."""
+        adds = [Add(job, job_row(job), body_row(job), tuple(webhooks)) for job in jobs]
+
+        def write(connection: Connection, ledger: Ledger) -> list[Any]:
+            outcomes = apply(connection, ledger, adds)
+            if beside is not None:
+                beside(connection)
+            return outcomes
+
+        return self._writer.submit(Alone(write))
+
+    async def is_queue_paused(self) -> bool:
+        """Whether the queue was paused and not resumed since."""
+        return await self._readers.ask(queries.counter, QUEUE_PAUSED) == 1
+
+    def set_queue_paused(self, is_paused: bool) -> asyncio.Future[None]:
+        """Remember whether the queue is paused."""
+        return self.write(upkeep.set_counter, QUEUE_PAUSED, int(is_paused))
+
     def claim(self, job_id: JobId, worker: str, attempt: int, *, started_ms: int | None = None) -> asyncio.Future[bool]:
         """Give a queued job to a worker; False when it is not queued (any more) or had this attempt before."""
         started = self._clock() if started_ms is None else started_ms
@@ -190,6 +218,12 @@ class JobStore:
     def _remove_part(self, ids: list[JobId], user: str | None) -> asyncio.Future[int]:
         return self._writer.submit(
             Alone(lambda connection, ledger: upkeep.remove_from_history(connection, ledger, ids, user))
+        )
+
+    def remove_ended(self, job_id: JobId, *, user: str | None = None) -> asyncio.Future[int]:
+        """Remove a job (of one user) that has ended, also one that never ran; returns how many were removed."""
+        return self._writer.submit(
+            Alone(lambda connection, ledger: upkeep.remove_ended(connection, ledger, [job_id], user))
         )
 
     async def clear_history(self, *, user: str | None = None) -> None:
@@ -264,6 +298,16 @@ class JobStore:
     async def history_entry(self, job_id: JobId) -> FinishedJob | None:
         """A finished run; None while it waits or runs, and for a job that was cancelled before it ran."""
         return await self._readers.ask(queries.history_entry, job_id)
+
+    async def events_of(self, job_id: JobId) -> dict[str, Any] | None:
+        """What happened in a finished run, as it was handed to `finish`; None when that is not known."""
+        return await self._readers.ask(queries.events_of, job_id)
+
+    async def measured_runs(
+        self, read: Callable[[MeasuredRun], T], after: int, at_most: int, shortest_ms: int
+    ) -> list[T]:
+        """The latest runs that ended well after a place in the order of completion, each handed to `read`."""
+        return await self._readers.ask(queries.measured_runs, read, after, at_most, shortest_ms)
 
     async def history_count(self) -> int:
         """How many finished runs `history` has."""

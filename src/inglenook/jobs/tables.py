@@ -59,6 +59,8 @@ jobs = Table(
     Column("user_id", Text),
     # True for jobs that were cancelled before they ran.
     Column("removed", Boolean, nullable=False, server_default=false()),
+    # Name of the stored workflow that it was made from.
+    Column("workflow_name", Text),
 )
 
 _CREATED = (jobs.c.removed, jobs.c.created_ms, jobs.c.sequence)
@@ -78,6 +80,13 @@ Index(
     sqlite_where=jobs.c.workflow_id.is_not(None),
 )
 Index("ix_jobs_ended", jobs.c.in_history, jobs.c.end_order, sqlite_where=jobs.c.end_order.is_not(None))
+Index(
+    "ix_jobs_workflow_name",
+    jobs.c.workflow_name,
+    jobs.c.created_ms,
+    jobs.c.sequence,
+    sqlite_where=jobs.c.workflow_name.is_not(None),
+)
 # Empty, and so for nothing, on a server that does not tell its users apart.
 Index("ix_jobs_user_created", jobs.c.user_id, jobs.c.state, *_CREATED, sqlite_where=_of_users)
 Index("ix_jobs_user_duration", jobs.c.user_id, jobs.c.state, *_DURATION, sqlite_where=_of_users)
@@ -107,6 +116,8 @@ job_result = Table(
     Column("error", LargeBinary),
     # Outputs, messages and meta once more, as `/history` shows them; NULL for results of older versions.
     Column("shown", LargeBinary),
+    # What happened in the run, numbered (`dispatch/event_log.py`); NULL for results of older versions.
+    Column("events", LargeBinary),
 )
 
 outputs = Table(
@@ -131,6 +142,8 @@ counters = Table(
     Column("value", BigInteger, nullable=False),
 )
 
+QUEUE_PAUSED = "queue_paused"
+"""Counter: 1 while nothing is to be started."""
 HIGHEST_REMOVED_NUMBER = "highest_removed_number"
 """Counter: the highest number that the server gave to a job that is no longer stored, -1 at first."""
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, Select, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, update
 
+from inglenook.jobs.batch_tables import batch_jobs, batches
 from inglenook.jobs.job import Job, JobId, JobResult, State
 from inglenook.jobs.ledger import Ledger
 from inglenook.jobs.operations import Finish, apply
@@ -82,6 +83,12 @@ def cancel_queued(connection: Connection, ledger: Ledger, ids: Collection[JobId]
     return [JobId(row.id) for row in found]
 
 
+def set_counter(connection: Connection, name: str, value: int) -> None:
+    """Put a value under a name."""
+    if not connection.execute(update(counters).where(counters.c.name == name).values(value=value)).rowcount:
+        connection.execute(insert(counters).values(name=name, value=value))
+
+
 def adopt(connection: Connection, user: str) -> None:
     """Give jobs without a user, of a server that did not tell them apart, to this one."""
     connection.execute(update(jobs).where(jobs.c.user_id.is_(None)).values(user_id=user))
@@ -90,6 +97,14 @@ def adopt(connection: Connection, user: str) -> None:
 def remove_from_history(connection: Connection, ledger: Ledger, ids: Sequence[JobId], user: str | None) -> int:
     """Remove finished jobs (of one user) by id, at most REMOVED_AT_ONCE of them; others are left alone."""
     found = select(jobs.c.sequence).where(jobs.c.in_history.is_(True), jobs.c.id.in_(ids))
+    if user is not None:
+        found = found.where(jobs.c.user_id == user)
+    return _remove(connection, ledger, connection.scalars(found).all())
+
+
+def remove_ended(connection: Connection, ledger: Ledger, ids: Sequence[JobId], user: str | None) -> int:
+    """Remove jobs (of one user) that have ended, whether or not they ever ran; at most REMOVED_AT_ONCE."""
+    found = select(jobs.c.sequence).where(jobs.c.end_order.is_not(None), jobs.c.id.in_(ids))
     if user is not None:
         found = found.where(jobs.c.user_id == user)
     return _remove(connection, ledger, connection.scalars(found).all())
@@ -139,8 +154,14 @@ def _remove(connection: Connection, ledger: Ledger, sequences: Sequence[int]) ->
     for state, in_history, count in connection.execute(counted.group_by(jobs.c.state, jobs.c.in_history)):
         ledger.move(State(state), None, count, in_history=in_history)
     rows = [{"of_sequence": sequence} for sequence in sequences]
-    for table in (outputs, job_result, job_body, jobs):
+    of_batches = connection.scalars(
+        select(batch_jobs.c.batch_id).distinct().where(batch_jobs.c.sequence.in_(sequences))
+    ).all()
+    for table in (batch_jobs, outputs, job_result, job_body, jobs):
         connection.execute(delete(table).where(table.c.sequence == bindparam("of_sequence")), rows)
+    if of_batches:
+        has_jobs = select(batch_jobs.c.sequence).where(batch_jobs.c.batch_id == batches.c.id).exists()
+        connection.execute(delete(batches).where(batches.c.id.in_(of_batches), ~has_jobs))
     return len(sequences)
 
 

@@ -87,7 +87,8 @@ def test_jobs_without_client_are_told_to_plain_sockets_and_hidden_from_editors(l
         job_id = live.submit(picture_graph(int(new_id()[:5], 16)))
         assert "execution_success" in kinds(read_until(plain, is_left(job_id)))
         for websocket in (named, editor):
-            assert set(kinds(read_for(websocket))) <= {"status", "progress_state", "progress"}
+            told = {kind for kind in kinds(read_for(websocket)) if not kind.startswith("assets.")}  # of the first scan
+            assert told <= {"status", "progress_state", "progress"}
 
 
 def test_a_failing_node_is_told_with_all_its_fields(live):
@@ -184,8 +185,7 @@ def test_feature_flags_are_answered_once_and_first_only(live):
         websocket.send(json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}}))
         assert json.loads(websocket.recv(timeout=10))["data"] == live.get("/features").json()
         websocket.send(json.dumps({"type": "feature_flags", "data": {}}))
-        with pytest.raises(TimeoutError):
-            websocket.recv(timeout=0.3)
+        assert "feature_flags" not in kinds(read_for(websocket))
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,15 @@ from pathlib import Path
 import pytest
 from PIL import Image, PngImagePlugin
 
+from inglenook.api.gateway.library_models import (
+    UploadedModel,
+    VersionsModel,
+    WorkflowDetail,
+    WorkflowPage,
+    WorkflowSummary,
+)
+from inglenook.api.gateway.workflow_parameters import ErrorModel
+from inglenook.api.gateway.workflow_update import UpdatedWorkflow
 from inglenook.media.metadata import exif
 from tests.api.idle import idle_server
 
@@ -441,3 +450,20 @@ async def test_users_have_libraries_of_their_own(tmp_path: Path):
         assert (await idle.http.get("/api/workflow/a.json", headers=ann)).status_code == 200
         assert (await idle.http.get("/api/workflow/a.json")).status_code == 404
         assert await names(idle) == []
+
+
+async def test_answers_are_what_the_api_document_says(idle):
+    uploaded = await store(idle, workflow={**EDITOR, "extra": {"x": None}}, tags=["x"])
+    UploadedModel.model_validate_json(uploaded.content, strict=True)
+    await store(idle, "b.json", {**DRAWN, "20": {"class_type": "Nothing", "inputs": {}}})
+    for name in ("a.json", "b.json", "image-to-image.json"):
+        found = await idle.http.get(f"/api/workflow/{name}")
+        WorkflowDetail.model_validate_json(found.content, strict=True)
+    WorkflowPage.model_validate_json((await idle.http.get("/api/workflows")).content, strict=True)
+    VersionsModel.model_validate_json((await idle.http.get("/api/workflow/a/versions")).content, strict=True)
+    changed = await update(idle, params={"1.width": 8})
+    UpdatedWorkflow.model_validate_json(changed.content, strict=True)
+    copied = await idle.http.post("/api/workflow/a/copy", json={"name": "c"})
+    WorkflowSummary.model_validate_json(copied.content, strict=True)
+    refused = await update(idle, params={"1.width": "x"})
+    ErrorModel.model_validate_json(refused.content, strict=True)

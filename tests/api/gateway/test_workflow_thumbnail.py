@@ -17,6 +17,7 @@ async def ran(idle, job_id, outputs):
     await idle.store.finish(job_id, 1, JobResult(State.succeeded, 5, outputs))
     listed = await idle.services.library.find("default", "a.json")
     await idle.services.library.note_run(listed, job_id)
+    await idle.store.write(lambda connection: None)  # writes keep their order: it is noted now
 
 
 def picture(idle, name, colour):

@@ -1,6 +1,6 @@
 """Jobs as `/queue` and `/history` show them: JSON documents joined from those that the store holds.
 
-`[number, id, graph, extra_data, output ids]` is a job, `{"prompt", "outputs", "status", "meta"}` a finished run.
+`[number, id, graph, extra_data, output ids]` is a job, `{"prompt", "outputs", "status", "meta", "task"}` a run.
 """
 
 from __future__ import annotations
@@ -11,6 +11,16 @@ import orjson
 
 from inglenook.api.comfy.messages import execution_end, with_videos
 from inglenook.jobs import EncodedRun, Job, JobId, JobResult, State, extra_json, to_json
+
+SHORT_STATUS = {
+    State.queued: "pending",
+    State.running: "running",
+    State.succeeded: "success",
+    State.failed: "error",
+    State.cancelled: "cancelled",
+    State.timed_out: "timeout",
+}
+"""Our names of states -> those of the gateway."""
 
 
 def prompt_parts(job: Job) -> tuple[bytes, ...]:
@@ -34,8 +44,13 @@ def shown_outputs(result: JobResult) -> dict[str, Any]:
 
 
 def show_result(job_id: JobId, result: JobResult) -> bytes:
-    """Return a result as its entry of the history has it, `{"outputs", "status", "meta"}`: the store keeps it so."""
-    return to_json({"outputs": shown_outputs(result), "status": status(job_id, result), "meta": result.meta})
+    """Return a result as its entry of the history has it: the store keeps it so.
+
+    `{"outputs", "status", "meta"}` as with ComfyUI, and `task`: how it ended, time limits and cancellations told apart.
+    """
+    task = {"task_id": job_id, "status": SHORT_STATUS[result.state], "ended_ms": result.ended_ms}
+    shown = {"outputs": shown_outputs(result), "status": status(job_id, result), "meta": result.meta, "task": task}
+    return to_json(shown)
 
 
 def run_entry(run: EncodedRun) -> bytes:

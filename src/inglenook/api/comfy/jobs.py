@@ -12,9 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from inglenook.api.bodies import json_body
-from inglenook.api.comfy.entries import shown_outputs
+from inglenook.api.comfy.entries import SHORT_STATUS, shown_outputs
 from inglenook.api.comfy.job_entries import STATUS, listed_entry, whole_entry, workflow_of
-from inglenook.api.comfy.task_updates import SHORT_STATUS
 from inglenook.api.deps import CurrentServices, Services, owner, services
 from inglenook.api.errors import ApiError, JSONResponse, error_response
 from inglenook.api.parts import ENTRIES_AT_ONCE, ListingResponse
@@ -105,7 +104,7 @@ def _whole(query: Mapping[str, str], name: str) -> int | None:
 @router.get("/jobs/{job_id:path}", summary="One job with its workflow")
 async def get_job(request: Request) -> Response:
     """Return a job with its workflow and, when it has ended, its outputs; 404 for one that is not known."""
-    found = await _find(services(request), request.path_params["job_id"], owner(request))
+    found = await find_job(services(request), request.path_params["job_id"], owner(request))
     if found is None or _is_removed(*found):
         return JSONResponse({"error": "Job not found"}, status_code=404)
     job, finished = found
@@ -119,7 +118,7 @@ async def get_prompt_state(request: Request) -> Response:
     `repairs` tells what was changed in its workflow when it was submitted, if anything.
     """
     prompt_id = request.path_params["prompt_id"]
-    found = await _find(services(request), prompt_id, owner(request))
+    found = await find_job(services(request), prompt_id, owner(request))
     if found is None:
         return error_response(404, "not_found", "There is no job with this id", prompt_id[:200])
     job, finished = found
@@ -143,7 +142,7 @@ def _is_removed(job: Job, finished: FinishedJob | None) -> bool:
     return job.state.is_end and finished is None
 
 
-async def _find(server: Services, job_id: str, user: str | None) -> tuple[Job, FinishedJob | None] | None:
+async def find_job(server: Services, job_id: str, user: str | None) -> tuple[Job, FinishedJob | None] | None:
     """A job in any state, with its result when that is committed."""
     run = server.dispatcher.find(job_id, user)
     if run is not None and not run.is_deleted:

@@ -11,27 +11,16 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import orjson
-
-from inglenook.api.comfy.entries import shown_outputs
+from inglenook.api.comfy.entries import SHORT_STATUS, shown_outputs
 from inglenook.api.comfy.messages import json_message
 from inglenook.api.comfy.outgoing import Outgoing
+from inglenook.dispatch.progress import nodes_to_run
 from inglenook.dispatch.run import Run
 from inglenook.engine.events import AnyEvent, Cached, NodeDone, NodeStarted, Progress
 from inglenook.jobs import JobResult, State
 
 INTERVAL_S = 0.2
 """Progress of one job is told at most this often."""
-
-SHORT_STATUS = {
-    State.queued: "pending",
-    State.running: "running",
-    State.succeeded: "success",
-    State.failed: "error",
-    State.cancelled: "cancelled",
-    State.timed_out: "timeout",
-}
-"""Our names of states -> those of the gateway."""
 
 
 class TaskUpdates:
@@ -114,22 +103,6 @@ class _JobProgress:
             self.has_changed = True
         done = (len(self._done) + share) / max(len(self._nodes), 1)
         self.percent = max(self.percent, min(round(100 * done, 1), 99.9))
-
-
-def nodes_to_run(graph: bytes, targets: Iterable[str]) -> set[str]:
-    """Ids of the nodes that the targets need, themselves included."""
-    nodes = orjson.loads(graph)
-    found: set[str] = set()
-    waiting = [target for target in targets if target in nodes]
-    while waiting:
-        node_id = waiting.pop()
-        if node_id in found:
-            continue
-        found.add(node_id)
-        for value in nodes[node_id].get("inputs", {}).values():
-            if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and value[0] in nodes:
-                waiting.append(value[0])
-    return found
 
 
 def _update(job_id: str, state: State, percent: float, node: str | None = None, **more: Any) -> Outgoing:

@@ -12,8 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from inglenook.api.errors import ApiError
 from inglenook.api.gateway.workflow_parameters import ErrorModel, ParameterModel
-from inglenook.api.library import ListedWorkflow
-from inglenook.jobs.workflows import VersionRecord
+from inglenook.api.library_entries import ListedWorkflow
+from inglenook.jobs.workflow_records import VersionRecord
 
 MOST_TAGS = 50
 LONGEST_TAG = 100

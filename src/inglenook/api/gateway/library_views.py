@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from inglenook.api.library import OpenedWorkflow
+from inglenook.api.library_entries import OpenedWorkflow
 from inglenook.workflows.missing_files import find_missing_files
 from inglenook.workflows.results import find_results
 

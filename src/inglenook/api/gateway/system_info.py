@@ -54,6 +54,7 @@ class DiskInfo(BaseModel):
 
 
 class QueueInfo(BaseModel):
+    paused: bool = Field(description="Nothing is started until `/api/queue/resume`")
     running: int
     pending: int
     limit: int
@@ -120,6 +121,7 @@ async def get_system_info(request: Request, server: CurrentServices) -> SystemIn
         disk=disk,
         workers=workers,
         queue=QueueInfo(
+            paused=server.dispatcher.is_paused,
             running=len(dispatcher.running(user)),
             pending=len(dispatcher.waiting(user)),
             limit=server.settings.queue_limit,

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from inglenook.api.deps import Services, services
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.identity import user_of
-from inglenook.api.library import ListedWorkflow
+from inglenook.api.library_entries import ListedWorkflow
 from inglenook.workflows.parameter import ADVANCED, Parameter
 from inglenook.workflows.parameters import schema
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
+from inglenook.api.bodies import object_body
 from inglenook.api.deps import CurrentServices, Services
 from inglenook.api.errors import ApiError
+from inglenook.api.gateway.library_models import Body, json_documentation, parsed
 from inglenook.api.gateway.refusals import answers
 from inglenook.dispatch.pool import Member, NameTaken
 from inglenook.dispatch.servers import Server, Servers, Source, TooManyServers, WorkerStays, WorkerUnknown
@@ -18,17 +20,15 @@ from inglenook.server_address import ServerAddress, read_address
 router = APIRouter(prefix="/api", tags=["workers"])
 
 
-class NewWorker(BaseModel):
+class NewWorker(Body):
     """A ComfyUI-compatible server that is to run jobs."""
-
-    model_config = ConfigDict(extra="forbid")
 
     url: str = Field(
         description="`HOST:PORT`, or a URL, which may have a path", examples=["gpu1:8188"], max_length=2000
     )
     name: str | None = Field(None, description="Letters, digits, `.`, `_` and `-`; made of the URL without it")
-    api_key: SecretStr | None = Field(
-        None, description="What the server asks for as a key; never shown", max_length=500
+    api_key: str | None = Field(
+        None, description="What the server asks for as a key; never shown", max_length=500, repr=False
     )
     slots: int | None = Field(None, ge=1, le=1000, description="Jobs that it has at a time; the setting `remote_slots`")
 
@@ -76,13 +76,20 @@ async def get_worker(server: CurrentServices, name: Name) -> WorkerEntry:
     return _entry(server, _known(_servers(server), name))
 
 
-@router.post("/workers", status_code=201, summary="Add a server as a worker", responses=answers(409, 422))
-async def post_worker(server: CurrentServices, body: NewWorker) -> WorkerEntry:
+@router.post(
+    "/workers",
+    status_code=201,
+    summary="Add a server as a worker",
+    responses=answers(400, 409, 422),
+    openapi_extra=json_documentation(NewWorker),
+)
+async def post_worker(request: Request, server: CurrentServices) -> WorkerEntry:
     """It gets jobs as soon as it answers, also after a restart of this server."""
+    body = parsed(NewWorker, await object_body(request, server.settings.max_json_depth))
     try:
         address = read_address(body.url)
         if body.api_key is not None:
-            address = ServerAddress(address.url, _usable_key(body.api_key.get_secret_value()))
+            address = ServerAddress(address.url, _usable_key(body.api_key))
         added = await _servers(server).add(address, name=body.name, slots=body.slots)
     except (NameTaken, TooManyServers) as error:
         raise ApiError(409, "worker_exists", "This server cannot be added", str(error)) from None

@@ -33,7 +33,8 @@ from inglenook.api.gateway.library_models import (
 )
 from inglenook.api.gateway.library_views import reading
 from inglenook.api.identity import user_of
-from inglenook.api.library import ListedWorkflow, listed_of, refuse_sample
+from inglenook.api.library import refuse_sample
+from inglenook.api.library_entries import ListedWorkflow, entry_of
 
 router = APIRouter(prefix="/api", tags=["workflows"])
 
@@ -179,7 +180,7 @@ async def post_restore(request: Request, filename: Filename, version: int) -> Re
     stored = await library.get(user, filename, version)
     refuse_sample(stored.listed)
     saved = await library.store_document(user, stored.name, stored.document, stored.format, f"restore {version}")
-    return JSONResponse(summary(listed_of(saved)))
+    return JSONResponse(summary(entry_of(saved.record)))
 
 
 class RenameBody(Body):
@@ -201,7 +202,7 @@ async def post_rename(request: Request, filename: Filename) -> Response:
     listed = await library.find(user_of(request), filename)
     body = parsed(RenameBody, await object_body(request, settings(request).max_json_depth))
     saved = await library.change(user_of(request), listed, new_name=body.name)
-    return JSONResponse(summary(listed_of(saved)))
+    return JSONResponse(summary(entry_of(saved.record)))
 
 
 class CopyBody(Body):
@@ -227,4 +228,4 @@ async def post_copy(request: Request, filename: Filename) -> Response:
     stored = await library.get(user, filename, body.version)
     name = stored.name if body.name is None else body.name
     saved = await library.store_document(user, name, stored.document, stored.format, "copy", like=stored.listed)
-    return JSONResponse(summary(listed_of(saved)), status_code=201)
+    return JSONResponse(summary(entry_of(saved.record)), status_code=201)

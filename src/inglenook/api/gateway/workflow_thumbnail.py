@@ -15,7 +15,7 @@ from inglenook.api.deps import Services, services
 from inglenook.api.errors import ApiError
 from inglenook.api.gateway.library_models import Filename, refusals
 from inglenook.api.identity import user_of
-from inglenook.api.library import ListedWorkflow
+from inglenook.api.library_entries import ListedWorkflow
 from inglenook.api.pictures import in_picture_thread
 from inglenook.errors import MediaError, UnsafePath
 from inglenook.jobs import JobId

@@ -30,10 +30,11 @@ from inglenook.api.gateway.library_views import reading
 from inglenook.api.gateway.media_values import store_files
 from inglenook.api.gateway.workflow_parameters import ParameterModel
 from inglenook.api.identity import user_of
-from inglenook.api.library import OpenedWorkflow, StoredWorkflow, encoded, format_of, listed_of, refuse_sample
+from inglenook.api.library import encoded, format_of, refuse_sample
+from inglenook.api.library_entries import OpenedWorkflow, StoredWorkflow, entry_of
 from inglenook.api.normalizing import unwrapped
 from inglenook.engine.graph import GraphError
-from inglenook.jobs.workflows import NewVersion, Saved, VersionMoved
+from inglenook.jobs.workflow_records import NewVersion, Saved, VersionMoved
 from inglenook.workflows import WorkflowFormatError, is_ui_format
 from inglenook.workflows.parameters import Inputs, apply
 from inglenook.workflows.write_back import write_values
@@ -85,7 +86,7 @@ async def post_workflow_update(request: Request) -> Response:
     found = await reading(await server.library.opened(stored))
     return JSONResponse(
         {
-            **summary(listed_of(saved)),
+            **summary(entry_of(saved.record)),
             "is_changed": saved.is_changed,
             "used": used,
             "parameters": found["parameters"],

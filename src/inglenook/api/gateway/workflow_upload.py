@@ -27,8 +27,8 @@ from inglenook.api.gateway.library_models import (
 from inglenook.api.gateway.library_views import reading
 from inglenook.api.gateway.workflow_media import opened_bytes, workflow_in
 from inglenook.api.identity import user_of
-from inglenook.api.library import Upload, listed_of
-from inglenook.jobs.workflows import Saved
+from inglenook.api.library_entries import Upload, entry_of
+from inglenook.jobs.workflow_records import Saved
 from inglenook.workflows import is_bare_graph, is_ui_format
 
 router = APIRouter(prefix="/api", tags=["workflows"])
@@ -122,7 +122,7 @@ async def _entry(server: Services, user: str, saved: Saved) -> dict[str, Any]:
     stored = await server.library.get(user, saved.record.name, saved.record.version)
     found = await reading(await server.library.opened(stored))
     told = {key: found[key] for key in ("parameters", "missing")}
-    return {**summary(listed_of(saved)), "is_new": saved.is_new, "is_changed": saved.is_changed, **told}
+    return {**summary(entry_of(saved.record)), "is_new": saved.is_new, "is_changed": saved.is_changed, **told}
 
 
 async def _from_form(server: Services, form: FormData) -> tuple[list[Upload], bool]:
