@@ -14,6 +14,7 @@ from inglenook.api.identity import user_of
 from inglenook.api.library import WorkflowLibrary
 from inglenook.api.media_reader import MediaReader
 from inglenook.api.telemetry import Telemetry
+from inglenook.api.worker_logs import WorkerLogs
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.durations import Durations
@@ -52,6 +53,7 @@ class Services:
     """None where the asset library is switched off."""
     servers: Servers | None = None
     """Manages the workers; None for services that were put together by hand."""
+    worker_logs: WorkerLogs = field(default_factory=WorkerLogs)
     library: WorkflowLibrary = field(init=False)
 
     def __post_init__(self) -> None:

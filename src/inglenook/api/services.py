@@ -22,6 +22,7 @@ from inglenook.api.media_reader import MediaReader
 from inglenook.api.pool_services import has_local, open_servers
 from inglenook.api.telemetry import Telemetry
 from inglenook.api.webhook_settings import webhooks_of
+from inglenook.api.worker_logs import WorkerLogs
 from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.catalogs import LOCAL, Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
@@ -70,6 +71,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     )
     if settings.multi_user:
         await store.adopt(DEFAULT_USER)
+    worker_logs = stack.enter_context(WorkerLogs().attached())
     is_local = has_local(settings)
     catalogs = Catalogs(folders, settings.data_folder / "catalog.json", local=LOCAL if is_local else None)
     bus = Bus()
@@ -123,6 +125,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         media_reader=media_reader,
         assets=assets,
         servers=servers,
+        worker_logs=worker_logs,
     )
 
 

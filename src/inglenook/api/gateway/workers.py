@@ -62,6 +62,18 @@ class Workers(BaseModel):
     workers: list[WorkerEntry]
 
 
+class WorkerLogEntry(BaseModel):
+    time: str = Field(description="ISO 8601, UTC")
+    level: str
+    message: str
+
+
+class WorkerLog(BaseModel):
+    """What a worker printed, and what was noted of it; oldest first."""
+
+    entries: list[WorkerLogEntry]
+
+
 Name = Annotated[str, Path(max_length=200, pattern=r"^[^\x00]*$")]
 
 
@@ -74,6 +86,13 @@ async def get_workers(server: CurrentServices) -> Workers:
 @router.get("/workers/{name}", summary="One worker", responses=answers(404, 422))
 async def get_worker(server: CurrentServices, name: Name) -> WorkerEntry:
     return _entry(server, _known(_servers(server), name))
+
+
+@router.get("/workers/{name}/logs", summary="The last log lines of a worker", responses=answers(404, 422))
+async def get_worker_logs(server: CurrentServices, name: Name) -> WorkerLog:
+    """Up to 300; credentials are blackened."""
+    known = _known(_servers(server), name)
+    return WorkerLog(entries=[WorkerLogEntry(**entry) for entry in server.worker_logs.of(known.name)])
 
 
 @router.post(
