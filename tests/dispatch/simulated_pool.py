@@ -31,10 +31,12 @@ class SimulatedWorker(Seat):
     speed: float = 1.0
     held: OrderedDict[str, None] = field(default_factory=OrderedDict)
     last: Files = ()
+    taken: int = 0
 
     def begin(self, job: SimulatedJob, load_s: float) -> tuple[float, int]:
         """Seconds until the job ends, and how many models had to be loaded."""
         loads = 0
+        self.taken += 1
         for name, _ in job.needs.files:
             if name not in self.held:
                 loads += 1

@@ -12,8 +12,9 @@ With one worker no job is ever overtaken.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
 from inglenook.dispatch.needs import Needs
@@ -31,6 +32,7 @@ WINDOW = 500
 """How many jobs may wait for workers that have their models while others start."""
 SAMPLE = 24
 """How many free workers are looked at beside those that have the models of a job: those idle for longest."""
+_UNFAIR = 2.0
 _ALIKE = 1.25
 """Workers whose times differ by less are equally fast."""
 _MOST_FILES = 64
@@ -157,7 +159,8 @@ def choose(
     held: list[AnyCandidate] = []
     ahead: dict[Files, int] = {}
     overdue: tuple[AnyCandidate, AnySeat] | None = None
-    for job in waiting:
+    queue = iter(waiting)
+    for job in queue:
         if held and (job.level != held[0].level or len(held) == WINDOW):
             break
         needs = job.needs
@@ -170,6 +173,10 @@ def choose(
         if seat is None or not pool.can_run(job, seat):
             continue
         if not _is_worth_waiting(job, seat, pool, ahead):
+            if pool.slots > 1 and seat.stamps and seat.load_s(needs) > 0:
+                fitting = _fitting(job, seat, pool, ahead, queue)
+                if fitting is not None:
+                    return Decision((fitting[0], seat), [*held, *fitting[1]])
             return Decision((job, seat), held)
         if overdue is None and job.held_since is not None and now_s - job.held_since >= seat.load_s(needs):
             overdue = (job, seat)
@@ -208,6 +215,44 @@ def _best_of(job: AnyCandidate, seats: Sequence[AnySeat], pool: Pool[AnyCandidat
 def _run_s(seat: Seat, kind: str, typical: float) -> float:
     measured = seat.times.get(kind)
     return typical if measured is None or typical / _ALIKE < measured < typical * _ALIKE else measured
+
+
+def _fitting(
+    job: AnyCandidate,
+    seat: AnySeat,
+    pool: Pool[AnyCandidate, AnySeat],
+    ahead: Mapping[Files, int],
+    later: Iterator[AnyCandidate],
+) -> tuple[AnyCandidate, Sequence[AnyCandidate]] | None:
+    """A later job for which this worker has the models, with those that it overtakes; None to load other models.
+
+    Where more jobs wait than run, each model should have its share of the workers: this one changes sides when twice
+    as many jobs wait for each worker with the other models as for each with its own.
+    """
+    most = OVERTAKES * pool.slots
+    first: AnyCandidate | None = None
+    passed = [job]
+    waiting, own = ahead.get(job.needs.files, 0) + 1, 0
+    fits: dict[Files, bool] = {}
+    for other in islice(later, WINDOW):
+        if other.level != job.level:
+            break
+        files = other.needs.files
+        if files == job.needs.files:
+            waiting += 1
+        elif files:
+            if files not in fits:
+                fits[files] = seat.load_s(other.needs) == 0 and pool.can_run(other, seat)
+            if fits[files]:
+                own += 1
+                first = first or other
+        if first is None:
+            passed.append(other)
+    if first is None or any(one.overtaken >= most for one in passed):
+        return None
+    theirs = waiting / (pool.running.get(job.needs.files, 0) + 1)
+    ours = own / (pool.running.get(first.needs.files, 0) + 1)
+    return None if theirs > _UNFAIR * ours else (first, passed)
 
 
 def _is_clearly_worth_waiting(job: Candidate, pool: Pool[Any, Any], ahead: dict[Files, int], now_s: float) -> bool:
