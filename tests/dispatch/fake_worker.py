@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from inglenook.engine.events import Started, Succeeded
 from inglenook.workers.worker import Cause, Death, WorkerState
 
@@ -17,7 +19,6 @@ class FakeWorker:
     devices = packs = replacements = model_folders = ()
     routes_at = None
     rewrites_prompts = False
-    versions = {}
     problem = None
 
     def __init__(self, name, documents=None, *, capacity=1, url=None):
@@ -58,8 +59,9 @@ class FakeWorker:
 
     def finish(self, job_id):
         request = self.requests.pop(job_id)
-        end = Succeeded([], {}, {}, (request.attempt + 1) * 1000)
-        self.listener.worker_events(self, job_id, request.attempt, [Started(request.attempt * 1000), end])
+        now_ms = time.time_ns() // 1_000_000
+        events = [Started(now_ms), Succeeded({}, {}, now_ms + 5000)]
+        self.listener.worker_events(self, job_id, request.attempt, events)
 
     def lose(self, *, comes_back=False):
         """The server is gone, and everything that it ran."""
