@@ -72,6 +72,7 @@ class Peer:
         self.loses_answers = False
         self.special: dict[tuple[str, str], Answer] = {}
         """(method, path) -> what answers instead of, or beside, the usual."""
+        self.is_frozen = False
         self.running: set[str] = set()
         """Which jobs of the queue run."""
         self._sockets: dict[str, web.WebSocketResponse] = {}
@@ -118,6 +119,8 @@ class Peer:
 
     @web.middleware
     async def _answer(self, request: web.Request, handler: Answer) -> web.StreamResponse:
+        while self.is_frozen:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
         return await self.special.get((request.method, request.path), handler)(request)
 
     async def _post_prompt(self, request: web.Request) -> web.StreamResponse:

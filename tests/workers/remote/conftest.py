@@ -16,8 +16,8 @@ QUICK = RemoteLimits(
     check_interval_s=0.2,
     lost_after_s=1.5,
     refused_after_s=0.3,
-    request_s=2,
-    catalog_s=2,
+    request_s=1,
+    catalog_s=1,
     catalog_interval_s=0.2,
     interrupt_grace_s=1,
     answer_bytes=1 << 20,
@@ -25,7 +25,7 @@ QUICK = RemoteLimits(
     file_bytes=1 << 20,
     job_files=20,
     job_output_bytes=1 << 20,
-    transfer_s=2,
+    transfer_s=1,
 )
 
 
