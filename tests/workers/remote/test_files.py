@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -208,6 +207,6 @@ async def test_an_unchanged_file_is_not_fetched_twice(
     assert await run(worker, listener, job_id="b") == first
     etag = '"2"'
     assert (await run(worker, listener, job_id="c"))["images"][0]["filename"] == "a (1).png"
-    Path(front.output / "a (1).png").unlink()
+    await asyncio.to_thread((front.output / "a (1).png").unlink)
     assert (await run(worker, listener, job_id="d"))["images"][0]["filename"] == "a (1).png"
     assert (front.output / "a (1).png").read_bytes() == b'"2"'

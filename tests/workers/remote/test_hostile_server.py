@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -35,7 +36,7 @@ def says(body: Any, status: int = 200) -> Handler:
 async def endless(asked: web.Request) -> web.StreamResponse:
     response = web.StreamResponse()
     await response.prepare(asked)
-    with pytest.raises(ConnectionError):
+    with contextlib.suppress(ConnectionError):
         while True:
             await response.write(b" " * (1 << 16))
     return response
@@ -44,8 +45,8 @@ async def endless(asked: web.Request) -> web.StreamResponse:
 async def dripping(asked: web.Request) -> web.StreamResponse:
     response = web.StreamResponse()
     await response.prepare(asked)
-    with pytest.raises((ConnectionError, asyncio.CancelledError)):
-        while True:  # noqa: ASYNC110
+    with contextlib.suppress(ConnectionError):
+        while True:
             await response.write(b" ")
             await asyncio.sleep(0.05)
     return response
@@ -377,3 +378,46 @@ async def test_a_server_that_lost_a_job_rests_so_that_others_get_it(
     await lost(worker, listener)
     assert worker.state is WorkerState.BUSY
     await is_ready(listener, worker)
+
+
+async def test_a_socket_that_leads_elsewhere_is_not_followed(
+    peer: RemotePeer, make_worker: Callable[..., RemoteWorker], listener: Listener
+) -> None:
+    visits: list[str] = []
+
+    async def visited(asked: web.Request) -> web.StreamResponse:
+        visits.append(asked.path)
+        return web.Response()
+
+    async def redirects(asked: web.Request) -> web.StreamResponse:
+        raise web.HTTPFound("/queue")
+
+    async def finishes(job: Job) -> None:
+        job.finish({})
+
+    peer.special["GET", "/ws"] = redirects
+    peer.special["GET", "/queue"] = visited
+    peer.script = finishes
+    worker = make_worker(peer.url, limits=QUICK)
+    await worker.start(listener)
+    await is_ready(listener, worker)
+    worker.execute(request("a", GRAPH))
+    assert isinstance(await listener.end("a"), Succeeded)
+    assert visits == []
+
+
+async def test_the_job_of_somebody_else_is_never_interrupted(
+    worker: RemoteWorker, listener: Listener, peer: RemotePeer
+) -> None:
+    async def waits(job: Job) -> None:
+        pass
+
+    peer.queue["theirs"] = Job(peer, "theirs", "someone", {})
+    peer.running = {"theirs"}
+    peer.script = waits
+    worker.execute(request("a", GRAPH))
+    await eventually(lambda: len(peer.queue) == 2)
+    worker.interrupt("a")
+    await listener.end("a")
+    assert peer.interrupts == []
+    assert set(peer.queue) == {"theirs"}
