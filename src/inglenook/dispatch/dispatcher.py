@@ -50,6 +50,9 @@ _CLAIM_AFTER_S = 0.02
 _STORE_PAUSE_S = 1.0
 MAX_WORKER_DEATHS = 1
 """A job whose worker dies more often than this fails."""
+MAX_LOST_ATTEMPTS = 4
+"""The same where the attempts were lost by remote servers."""
+_ALLOWED_DEATHS = {Cause.CRASH: MAX_WORKER_DEATHS, Cause.LOST: MAX_LOST_ATTEMPTS}
 
 
 class QueueFull(JobError):
@@ -593,7 +596,7 @@ class Dispatcher(WorkerListener):
         run = self._running.get(job_id) if job_id is not None else None
         if run is None or run.job.attempt != attempt:
             return
-        if death.cause is Cause.CRASH and run.job.worker_deaths < MAX_WORKER_DEATHS and not run.is_cancelled:
+        if run.job.worker_deaths < _ALLOWED_DEATHS.get(death.cause, 0) and not run.is_cancelled:
             self._own(self._retry(run, death))
             return
         self._tell(run, worker.name, endings.after_death(run, death, self._clock_ms()))

@@ -514,11 +514,12 @@ class TestUpload:
         async with idle_server(tmp_path, with_assets=True, max_upload_size_mb=0.01) as server:
             assert (await upload(server.http, bytes(20_000))).status_code == 413
 
-    async def test_the_answer_of_upload_image_has_the_asset(self, http: httpx.AsyncClient) -> None:
-        response = await http.post("/upload/image", files={"image": ("a.png", picture())}, data={"subfolder": "s"})
-        told = response.json()
+    async def test_the_answer_of_upload_image_has_the_asset_for_editors(self, http: httpx.AsyncClient) -> None:
+        form = {"files": {"image": ("a.png", picture())}, "data": {"subfolder": "s"}}
+        plain = (await http.post("/upload/image", **form)).json()
+        told = (await http.post("/upload/image", **form, headers={"Comfy-User": ""})).json()
         asset = told.pop("asset")
-        assert told == {"name": "a.png", "subfolder": "s", "type": "input"}
+        assert told == plain == {"name": "a.png", "subfolder": "s", "type": "input"}
         assert asset["asset_hash"] == hash_of(picture())
         assert (asset["name"], asset["size"], asset["mime_type"]) == ("a.png", len(picture()), "image/png")
         assert asset["tags"] == ["input"]

@@ -148,7 +148,8 @@ async def _from_hash(request: Request, wanted: Wanted, content_hash: str) -> Res
 async def asset_of_upload(request: Request, kind: str, subfolder: str, name: str, content: Pieces) -> dict[str, Any]:
     """Return `{"asset"}` for the answer of `/upload/image`, `{}` where there is no library.
 
-    The file is stored already: a library that cannot answer now does not undo that.
+    Only an editor is told, which sends `Comfy-User` with everything: scripts compare the answer with the three fields
+    that it had for years. The file is stored already: a library that cannot answer now does not undo that.
     """
     opened = services(request).assets
     if opened is None:
@@ -164,4 +165,4 @@ async def asset_of_upload(request: Request, kind: str, subfolder: str, name: str
         return {}
     fields = asset_fields(asset)
     told = {name: fields[name] for name in ("id", "name", "size", "mime_type", "tags") if name in fields}
-    return {"asset": {**told, "asset_hash": asset.hash}}
+    return {"asset": {**told, "asset_hash": asset.hash}} if "comfy-user" in request.headers else {}
