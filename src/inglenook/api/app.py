@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from inglenook import __version__
-from inglenook.api import errors, health, metrics, outputs
+from inglenook.api import api_page, errors, health, metrics, outputs
 from inglenook.api.access import routes as access_routes
 from inglenook.api.access.layer import Access
 from inglenook.api.access.sessions import Sessions
@@ -90,7 +90,7 @@ _ROUTERS = (
     users.router,
     userdata.router,
 )
-_BARE_ROUTERS = (internal.router, metrics.router, logs.router, editor.router)
+_BARE_ROUTERS = (api_page.router, internal.router, metrics.router, logs.router, editor.router)
 """Those that do not exist under `/api`."""
 _BY_API_FIRST = (health.router,)
 """Those that stand under `/api` in the documentation, and exist bare too."""
@@ -126,6 +126,8 @@ def create_app(services: Services) -> ASGIApp:
         title="inglenook",
         version=__version__,
         summary="Runs ComfyUI workflows and speaks the ComfyUI API",
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.services = services
     app.state.front_end = FrontEnd.from_settings(settings)
