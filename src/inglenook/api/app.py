@@ -38,6 +38,7 @@ from inglenook.api.comfy import (
     users,
     workflow_templates,
 )
+from inglenook.api.comfy.asset_errors import AssetErrors
 from inglenook.api.compression import Compressed
 from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
@@ -162,14 +163,15 @@ def create_app(services: Services) -> ASGIApp:
         cors_origin=settings.cors_origin,
         max_json_depth=settings.max_json_depth,
     )
+    inner = AssetErrors(access)
     boundary = Boundary(
-        Compressed(access) if settings.compress_responses else access,
+        Compressed(inner) if settings.compress_responses else inner,
         max_body_bytes=settings.max_upload_bytes,
         cors_origin=settings.cors_origin,
         allowed_hosts=settings.allowed_hosts,
         listens_on=settings.host,
     )
-    whole = UnderEditor(boundary)
+    whole = UnderEditor(AssetErrors(boundary))  # once more, for what the boundary refuses
     guarded = Offline(whole) if settings.offline else whole
     return MeteredRequests(guarded, services.telemetry, is_logged=settings.access_log)
 
