@@ -73,6 +73,13 @@ QuickTest = Annotated[
     bool, typer.Option("--quick-test-for-ci", help="Stop as soon as everything has started, packs too.")
 ]
 
+ComfyuiServer = Annotated[
+    list[str] | None,
+    typer.Option(metavar="HOST:PORT|URL", help="Another ComfyUI server that runs jobs too; may be given again."),
+]
+Local = Annotated[bool | None, typer.Option("--local/--no-local", help="Run jobs on this machine too [default: on].")]
+RemoteSlots = Annotated[int | None, typer.Option(help="Jobs of ours that another server has at a time [default: 2].")]
+
 ListFeatureFlags = Annotated[bool, typer.Option("--list-feature-flags", hidden=True)]
 """ComfyUI names those flags that it knows itself; here there are none: `--feature-flag` takes any."""
 IgnoredFlags = Annotated[bool, typer.Option(*names("none"), hidden=True)]

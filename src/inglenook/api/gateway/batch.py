@@ -121,7 +121,7 @@ _TURN = 10
 
 async def _accepted(server: Services, batch: Batch, news: Sequence[NewJob], webhooks: Sequence[Webhook]) -> Response:
     ids = [new.job.id for new in news]
-    runs = [NewRun(new.job, new.class_types, new.secrets, new.ask_validators) for new in news]
+    runs = [NewRun(new.job, new.needs, new.secrets, new.ask_validators) for new in news]
     try:
         await server.dispatcher.submit_all(runs, webhooks, lambda connection: add_batch(connection, batch, ids))
     except JobRejected:

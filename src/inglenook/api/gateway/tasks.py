@@ -188,7 +188,7 @@ async def _again(server: Services, job: Job, key: str | None) -> Submitted:
         server_deaths=0,
         worker_deaths=0,
     )
-    outcome = await server.dispatcher.submit(new, prepared.class_types, {}, ask_validators=prepared.ask_validators)
+    outcome = await server.dispatcher.submit(new, prepared.needs, {}, ask_validators=prepared.ask_validators)
     if isinstance(outcome, Conflict):
         raise ApiError(409, "prompt_id_conflict", "Another task was accepted under this Idempotency-Key", new.id)
     return Submitted(outcome.job, isinstance(outcome, Added), {})
