@@ -162,6 +162,7 @@ class Settings(BaseSettings):
     enable_asset_hashing: bool = Field(
         False, description="Hash every file of that library, models too; uploads are hashed in any case."
     )
+    autoscan_assets: bool = Field(True, description="Look through the folders for new files when the server starts.")
     allow_remote_inputs: bool = Field(
         False, description="Fetch images and other files that a parameter names by http address; never private ones."
     )

@@ -13,6 +13,7 @@ from inglenook.api.asset_services import AssetServices
 from inglenook.api.identity import user_of
 from inglenook.api.library import WorkflowLibrary
 from inglenook.api.media_reader import MediaReader
+from inglenook.api.recognised import Recognised
 from inglenook.api.telemetry import Telemetry
 from inglenook.api.worker_logs import WorkerLogs
 from inglenook.dispatch.catalogs import Catalogs
@@ -49,6 +50,7 @@ class Services:
     named_files: NamedFiles = field(default_factory=NamedFiles)
     media_reader: MediaReader = field(default_factory=MediaReader)
     durations: Durations = field(default_factory=Durations)
+    recognised: Recognised = field(default_factory=Recognised)
     assets: AssetServices | None = None
     """None where the asset library is switched off."""
     servers: Servers | None = None

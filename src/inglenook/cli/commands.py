@@ -104,6 +104,7 @@ def serve(
     ] = None,
     enable_assets: serve_options.EnableAssets = None,
     enable_asset_hashing: serve_options.EnableAssetHashing = None,
+    assets_autoscan: serve_options.AssetsAutoscan = None,
     strict: serve_options.Strict = None,
     disable_metadata: Annotated[
         bool | None, typer.Option("--disable-metadata", help="Do not write workflows into saved files.")
@@ -207,6 +208,7 @@ def serve(
             "worker_memory_limit_gb": worker_memory_limit,
             "enable_assets": enable_assets,
             "enable_asset_hashing": enable_asset_hashing,
+            "autoscan_assets": assets_autoscan,
             "strict": strict,
             "disable_metadata": disable_metadata,
             **cache_settings(classic=cache_classic, lru=cache_lru, none=cache_none, ram=cache_ram),

@@ -22,7 +22,7 @@ _SECTIONS: dict[str, str] = {
     "Jobs": "--default-timeout --strict --cache-classic --cache-lru --cache-none --cache-ram",
     "Node packs": "--disable-all-custom-nodes --whitelist-custom-nodes",
     "Previews, files, logs": "--preview-method --preview-size --disable-metadata --enable-assets --enable-asset-hashing"
-    " --log-level --log-stdout",
+    " --assets-autoscan --log-level --log-stdout",
 }
 """Title -> options in the order in which they are shown. Those that are not named come last."""
 _OTHERS = "Others"

@@ -61,6 +61,10 @@ EnableAssets = Annotated[
 EnableAssetHashing = Annotated[
     bool | None, typer.Option("--enable-asset-hashing", help="Hash the files that a scan of the folders finds.")
 ]
+AssetsAutoscan = Annotated[
+    bool | None,
+    typer.Option("--assets-autoscan/--disable-assets-autoscan", help="Look for new files at the start [default: on]."),
+]
 Strict = Annotated[bool | None, typer.Option("--strict", help="Repair nothing in workflows that are submitted.")]
 LogStdout = Annotated[
     bool | None, typer.Option("--log-stdout", help="Show log records on standard output, not standard error.")

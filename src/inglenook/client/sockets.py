@@ -9,6 +9,7 @@ from contextlib import ExitStack
 import websockets.asyncio.client
 import websockets.sync.client
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.protocol import State
 
 from inglenook.client.errors import ConnectionFailed, Forbidden, StatusError, Unauthorized
 from inglenook.client.limits import Limits
@@ -52,6 +53,10 @@ class AsyncSocket:
             )
         except (OSError, WebSocketException, EOFError) as error:
             raise _refusal(url, error) from error
+
+    @property
+    def is_open(self) -> bool:
+        return self._connection.state is State.OPEN
 
     async def send(self, text: str) -> None:
         try:
@@ -100,6 +105,10 @@ class Socket:
         except (OSError, WebSocketException, EOFError) as error:
             raise _refusal(url, error) from error
         return cls(connection, stack)
+
+    @property
+    def is_open(self) -> bool:
+        return self._connection.state is State.OPEN
 
     def send(self, text: str) -> None:
         try:

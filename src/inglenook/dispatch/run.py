@@ -64,6 +64,8 @@ class Run:
     """How the queue shows the job, for whoever made it to find again."""
     is_committed: bool = False
     """The end is in the store and has been told."""
+    is_heard: bool = False
+    """A client heard the end and went away in order: who comes late need not be told again."""
     left_at: float = 0.0
     """When it was told that the run is over, on the event loop's clock."""
     is_deleted: bool = False

@@ -190,3 +190,16 @@ async def test_hostile_bodies_are_refused_with_a_reason(idle, body, status):
 
 async def test_it_exists_under_api_alone(idle):
     assert (await idle.http.post("/workflow/submit", json=picture_graph())).status_code in (404, 405)
+
+
+async def test_a_model_that_has_just_come_is_taken_although_the_workflow_was_sent_before(idle):
+    graph = picture_graph()
+    graph["4"] = {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "old.ckpt"}}
+    folder = idle.services.folders.model_folder("checkpoints").paths[0]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "old.ckpt").touch()
+    await submitted(idle, {"workflow": graph, "params": {"4.ckpt_name": "old.ckpt"}})
+    await submitted(idle, {"workflow": graph, "params": {"4.ckpt_name": "new.ckpt"}}, 422)
+    (folder / "new.ckpt").touch()
+    task = await submitted(idle, {"workflow": graph, "params": {"4.ckpt_name": "new.ckpt"}})
+    assert (await stored_graph(idle, task))["4"]["inputs"]["ckpt_name"] == "new.ckpt"

@@ -8,8 +8,25 @@ import pytest
 
 from inglenook.media.folders import Folders
 from inglenook.settings import Settings
-from inglenook.workers.remote import RemoteJournal, RemoteWorker
-from tests.workers.remote.listening import Listener
+from inglenook.workers.remote import RemoteJournal, RemoteLimits, RemoteWorker
+from tests.workers.remote.listening import Listener, is_ready
+from tests.workers.remote.peer import RemotePeer
+
+QUICK = RemoteLimits(
+    check_interval_s=0.2,
+    lost_after_s=1.5,
+    refused_after_s=0.3,
+    request_s=1,
+    catalog_s=1,
+    catalog_interval_s=0.2,
+    interrupt_grace_s=1,
+    answer_bytes=1 << 20,
+    message_bytes=1 << 20,
+    file_bytes=1 << 20,
+    job_files=20,
+    job_output_bytes=1 << 20,
+    transfer_s=1,
+)
 
 
 @pytest.fixture
@@ -39,3 +56,18 @@ async def make_worker(front: Folders, tmp_path: Path) -> AsyncIterator[Callable[
     for worker in made:
         await worker.close()
     journal.close()
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[RemotePeer]:
+    async with RemotePeer().serving() as peer:
+        assert isinstance(peer, RemotePeer)
+        yield peer
+
+
+@pytest.fixture
+async def worker(peer: RemotePeer, make_worker: Callable[..., RemoteWorker], listener: Listener) -> RemoteWorker:
+    made = make_worker(peer.url, slots=2, limits=QUICK)
+    await made.start(listener)
+    await is_ready(listener, made)
+    return made

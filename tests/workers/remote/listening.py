@@ -75,3 +75,10 @@ def request(job_id: str, graph: dict[str, Any], outputs: Sequence[str] = ("2",),
 
 async def is_ready(listener: Listener, worker: RemoteWorker, timeout_s: float = 30) -> None:
     await listener.until(lambda: worker.state is WorkerState.READY, timeout_s)
+
+
+async def eventually(condition: Callable[[], Any], timeout_s: float = 10) -> None:
+    """Wait for something that nobody tells."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)

@@ -19,7 +19,7 @@ from inglenook.api.deps import owner, services, settings
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.openapi import query_documentation
 from inglenook.api.query_numbers import whole_number
-from inglenook.assets import Asset, AssetFilter, AssetLibrary, Change, Place, is_hash
+from inglenook.assets import MISSING, Asset, AssetFilter, AssetLibrary, Change, Place, is_hash
 from inglenook.media import paths
 
 router = APIRouter(prefix="/api", tags=["assets"], route_class=AssetRoute)
@@ -114,8 +114,11 @@ async def _named(request: Request, name: str) -> list[Asset]:
 
 @router.get("/assets/{asset_id}", summary="One asset")
 async def get_asset(request: Request) -> Response:
-    """Return an asset."""
-    return JSONResponse(asset_fields(await visible_asset(request)))
+    """Return an asset; 404 once its file was found to be gone, though it can still be changed and removed."""
+    asset = await visible_asset(request)
+    if MISSING in asset.tags:
+        raise no_asset(asset.id)
+    return JSONResponse(asset_fields(asset))
 
 
 @router.put("/assets/{asset_id}", summary="Change what is said of an asset")

@@ -11,11 +11,11 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from inglenook import __version__
 from inglenook.api.deps import users
 from inglenook.api.editor.front_end import FrontEnd, shows_front_end
+from inglenook.api.editor.start_page import start_page
 from inglenook.api.editor.static_files import find
-from inglenook.api.errors import ApiError, JSONResponse
+from inglenook.api.errors import ApiError
 from inglenook.api.identity import user_of
 
 router = APIRouter(tags=["editor"])
@@ -28,11 +28,11 @@ def front_end_of(request: Request) -> FrontEnd:
 
 @router.get("/", include_in_schema=False)
 async def get_start_page(request: Request) -> Response:
-    """Send the editor's page where it is shown, else say what this is."""
+    """Send the editor's page where it is shown, else one that says what this is."""
     front_end = front_end_of(request)
     if shows_front_end(front_end, request.scope):
         return await asyncio.to_thread(front_end.start_page, request)
-    return JSONResponse({"name": "inglenook", "version": __version__, "docs": "/docs"})
+    return start_page(request.headers.get("accept-language", ""))
 
 
 @router.get("/editor", summary="Leads to `/editor/`", include_in_schema=False)

@@ -21,7 +21,7 @@ from inglenook.api.submission import NewJob, Origin, Submitted, Terms, at_once, 
 from inglenook.engine.graph import Graph
 from inglenook.jobs import Webhook
 from inglenook.workflows import is_text_of_workflow
-from inglenook.workflows.parameter import Parameter
+from inglenook.workflows.parameter import Parameter, ParameterError
 from inglenook.workflows.parameters import apply, recognise
 
 MOST_PARAMETERS = 5_000
@@ -235,10 +235,22 @@ def _setter(server: Services, request: TaskRequest) -> SetValues | None:
 
     async def set_values(graph: Graph) -> ValuesSet:
         do = asyncio.to_thread if request.size_bytes > _SMALL or len(graph.nodes) > _FEW_NODES else at_once
-        document = graph.to_json()
-        parameters = await do(recognise, document, server.catalogs.current)
+        document, catalog = graph.to_json(), server.catalogs.current
+        key = await do(server.recognised.key, document)
+        parameters = server.recognised.get(catalog, key)
+        is_old = parameters is not None
+        if parameters is None:
+            parameters = await do(recognise, document, catalog)
+            server.recognised.put(catalog, key, parameters)
         values = await store_files(server, document, parameters, request.params, request.files)
-        found: ValuesSet = await do(_apply, server, document, parameters, values)
+        try:
+            found: ValuesSet = await do(_apply, server, document, parameters, values)
+        except ParameterError:
+            if not is_old:
+                raise
+            parameters = await do(recognise, document, catalog)  # a list of files may have changed
+            server.recognised.put(catalog, key, parameters)
+            found = await do(_apply, server, document, parameters, values)
         return found
 
     return set_values

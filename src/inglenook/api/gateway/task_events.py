@@ -88,6 +88,8 @@ async def get_events(request: Request, task_id: str) -> Response:
     else:
         epoch, events = run.log.epoch, None
     after, is_other_life = _resumed(given, epoch)
+    if run is not None and events is None and after > run.log.last:
+        after, is_other_life = 0, True
     if "application/json" in request.headers.get("accept", ""):
         kept = events if run is None or events is not None else [one for one in run.log.after(after) if _is_kept(one)]
         return JSONResponse([shown(one, epoch) for one in kept or () if one.number > after])

@@ -99,6 +99,19 @@ class AsyncJobStream:
             await self.close()
             raise ConnectionFailed(str(self._socket_url), "the socket was closed at once") from error
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the socket is connected, as far as known; True where there is none to connect."""
+        return self._socket_url is None or (self._socket is not None and self._socket.is_open)
+
+    async def skip(self) -> None:
+        """Take messages and drop them until the socket closes."""
+        try:
+            while self._socket is not None:
+                await self._socket.receive(_QUIET_S)
+        except SocketClosed:
+            return
+
     async def events(self, prompt_id: str) -> AsyncGenerator[Event, None]:
         """Yield the events of one job until it is over; see `AsyncClient.events`."""
         following = Following(prompt_id)

@@ -99,6 +99,19 @@ class JobStream:
             self.close()
             raise ConnectionFailed(str(self._socket_url), "the socket was closed at once") from error
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the socket is connected, as far as known; True where there is none to connect."""
+        return self._socket_url is None or (self._socket is not None and self._socket.is_open)
+
+    def skip(self) -> None:
+        """Take messages and drop them until the socket closes."""
+        try:
+            while self._socket is not None:
+                self._socket.receive(_QUIET_S)
+        except SocketClosed:
+            return
+
     def events(self, prompt_id: str) -> Generator[Event, None, None]:
         """Yield the events of one job until it is over; see `Client.events`."""
         following = Following(prompt_id)

@@ -21,6 +21,7 @@ from inglenook.workers.remote.errors import AttemptLost, JobRefused
 from inglenook.workers.remote.inputs import InputFiles, SentGraph
 from inglenook.workers.remote.limits import RemoteLimits
 from inglenook.workers.remote.outputs import FetchedFiles, Outputs
+from inglenook.workers.remote.sockets import Sockets
 from inglenook.workers.remote.translation import Translator
 from inglenook.workers.worker import Request
 
@@ -38,6 +39,7 @@ class Server:
     """What an attempt needs of the server."""
 
     client: AsyncClient
+    sockets: Sockets
     inputs: InputFiles
     files: FetchedFiles
     limits: RemoteLimits
@@ -67,7 +69,7 @@ class Attempt:
         """The server has been told to interrupt it."""
         self.is_cancelled = False
         self.is_timed_out = False
-        self._client_id = uuid.uuid4().hex
+        self._client_id = ""
         self._graph: Mapping[str, Any] = orjson.loads(request.graph)
         self._server = server
         self._tell = tell
@@ -86,16 +88,17 @@ class Attempt:
 
     async def run(self) -> End:
         """The end of the job. Raises AttemptLost, JobRefused, ClientError, MediaError."""
-        self._stream = stream = self._server.client.stream(self._client_id)
         # The socket is there before the job, so that not even a job of a millisecond ends unheard.
-        await stream.open()
+        socket = await self._server.sockets.take()
+        self._client_id, self._stream = socket.client_id, socket.stream
         await self._submit(await self._send_inputs())
-        return self._end(await self._follow(stream))
+        return self._end(await self._follow(socket.stream))
 
     async def close(self) -> None:
         """Close the socket: after the end is told, since it takes a moment."""
         if self._stream is not None:
             await self._stream.close()
+            self._server.sockets.prepare()
 
     async def _send_inputs(self) -> SentGraph:
         sent = await self._server.inputs.send(self._graph, self._server.catalog())

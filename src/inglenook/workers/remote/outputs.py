@@ -121,7 +121,7 @@ class Outputs:
                 return await self._text(key, value)
             case list():
                 return [await self._value(key, item, depth + 1) for item in value]
-            case {"filename": str()}:
+            case dict() if _is_file(value):
                 return await self._file(key, value, depth)
             case dict():
                 return {name: await self._value(name, item, depth + 1) for name, item in value.items()}
@@ -160,8 +160,6 @@ class Outputs:
         return FileRef(filename, folder, cast(FileKind, kind))
 
     async def _fetch(self, there: OutputFile) -> FileRef:
-        if there.type not in ("output", "temp", "input"):
-            raise AttemptLost(f"the server names a file of the type {there.type[:50]!r}")
         key = (there.type, there.subfolder, there.filename)
         if key not in self._own:
             if len(self._own) >= self._limits.job_files:
@@ -184,3 +182,9 @@ class Outputs:
             path = f"{file.subfolder}/{file.filename}" if file.subfolder else file.filename
             return path if file.type == "output" else f"{path} [{file.type}]"
         return self.sent.in_own_words(text)
+
+
+def _is_file(item: Mapping[str, Any]) -> bool:
+    """Whether an object names a file of one of the server's folders."""
+    filename, kind = item.get("filename"), item.get("type", "output")
+    return isinstance(filename, str) and filename != "" and kind in ("output", "temp", "input", "", None)

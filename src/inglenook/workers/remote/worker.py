@@ -31,6 +31,7 @@ from inglenook.workers.remote.limits import RemoteLimits
 from inglenook.workers.remote.outputs import FetchedFiles
 from inglenook.workers.remote.refusal import refusal_text
 from inglenook.workers.remote.server_stats import read_devices, read_versions
+from inglenook.workers.remote.sockets import Sockets
 from inglenook.workers.remote.stopping import Place, stop, stop_all
 from inglenook.workers.worker import Cause, Death, Request, WorkerListener, WorkerState
 
@@ -116,6 +117,7 @@ class RemoteWorker:
         client, limits = self._client_of_jobs, self._limits
         return Server(
             client,
+            Sockets(client),
             InputFiles(client, self._folders, limits),
             FetchedFiles(client, self._folders, limits, self._journal),
             limits,
@@ -174,6 +176,7 @@ class RemoteWorker:
                     await stop_all(self._asking, left)
         self._is_up = False
         await self._server.inputs.close()
+        await self._server.sockets.close()
         await self._asking.close()
         await self._client_of_jobs.close()
 
@@ -221,6 +224,7 @@ class RemoteWorker:
                 self._given_up = await stop_all(self._asking, self._given_up)
         self._heard()
         self._is_up = True
+        self._server.sockets.prepare()
         self.problem = None
         self._logger.info("remote worker %s is ready: %d node classes", self.name, len(self.documents or ()))
         self._tell_ready()

@@ -1,6 +1,6 @@
 """Servers that were added as workers while the front ran.
 
-Revision ID: 0010
+Revision ID: 0007
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
+revision = "0007"
 down_revision: str | None = "0006"
 
 
