@@ -3,7 +3,7 @@
 import pytest
 
 from inglenook.dispatch.needs import needs
-from inglenook.dispatch.placement import OVERTAKES, Pool, Seat, choose
+from inglenook.dispatch.placement import OVERTAKES, WINDOW, Pool, Seat, choose
 from tests.dispatch.simulated_pool import SimulatedJob, simulate
 
 
@@ -81,8 +81,22 @@ def test_a_job_waits_for_a_worker_with_its_model_where_that_is_sooner_than_loadi
 
 def test_no_worker_is_left_idle_for_longer_than_loading_would_take():
     given = pool(used("other", "y"), running={(("x", 1.0),): 4}, times={"k": 10.0})
-    assert started([job("x", held_since=0.0)], given, now_s=9.0) is None
-    assert started([job("x", held_since=0.0)], given, now_s=10.0) == (0, "other")
+    assert started([job("x", held_since=0.0)], given, now_s=19.0) is None
+    assert started([job("x", held_since=0.0)], given, now_s=20.0) == (0, "other")
+    new = pool(Seat("new"), running={(("x", 1.0),): 4}, times={"k": 10.0})
+    assert started([job("x", held_since=0.0)], new, now_s=10.0) == (0, "new")
+
+
+def test_a_job_behind_many_that_wait_starts_where_its_model_is():
+    crowd = [job(f"m{number % 50}", kind=f"m{number % 50}") for number in range(WINDOW + 50)]
+    running = {((f"m{number}", 1.0),): 100 for number in range(50)}
+    times = {f"m{number}": 1.0 for number in range(50)}
+    given = pool(used("other", "y"), running=running, times=times, slots=1000)
+    decision = choose([*crowd, job("y")], given, 0)
+    assert decision.start is not None
+    assert decision.start[0].needs.files == (("y", 1.0),)
+    assert len(decision.held) == len(crowd), "each of them was overtaken once"
+    assert started(crowd, given) == (0, "other"), "so many do not wait while a worker is idle"
 
 
 def test_a_job_is_overtaken_by_a_bounded_number_and_never_by_another_level():

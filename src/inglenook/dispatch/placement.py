@@ -6,15 +6,15 @@ took there.
 
 A job for which every free worker would have to load models waits instead where that is likely to be shorter: until one
 of the workers that run jobs with the same models is free. No worker is left idle for that for longer than the loading
-would take. Later jobs may start meanwhile: at most twice as many as the pool runs at a time, none of lower priority.
-With one worker no job is ever overtaken.
+would take, twice that where it would push out other models. Later jobs may start meanwhile: at most twice as many as
+the pool runs at a time, none of lower priority. With one worker no job is ever overtaken.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Generic, Protocol, TypeVar
 
 from inglenook.dispatch.needs import Needs
@@ -28,10 +28,12 @@ TYPICAL_S = 10.0
 """What a job takes of whose kind none has run."""
 OVERTAKES = 2
 """By how many times as many jobs as run at a time a job may be overtaken."""
-WINDOW = 500
+WINDOW = 200
 """How many jobs may wait for workers that have their models while others start."""
 SAMPLE = 24
 """How many free workers are looked at beside those that have the models of a job: those idle for longest."""
+_EVICTION = 2.0
+_BEYOND = 1000
 _UNFAIR = 2.0
 _ALIKE = 1.25
 """Workers whose times differ by less are equally fast."""
@@ -161,8 +163,10 @@ def choose(
     overdue: tuple[AnyCandidate, AnySeat] | None = None
     queue = iter(waiting)
     for job in queue:
-        if held and (job.level != held[0].level or len(held) == WINDOW):
+        if held and job.level != held[0].level:
             break
+        if len(held) >= WINDOW:
+            return _beyond(held, job, queue, pool) or Decision(overdue or _first_seated(held, pool), ())
         needs = job.needs
         if _is_clearly_worth_waiting(job, pool, ahead, now_s):
             held.append(job)
@@ -178,12 +182,43 @@ def choose(
                 if fitting is not None:
                     return Decision((fitting[0], seat), [*held, *fitting[1]])
             return Decision((job, seat), held)
-        if overdue is None and job.held_since is not None and now_s - job.held_since >= seat.load_s(needs):
+        if overdue is None and job.held_since is not None and now_s - job.held_since >= _switch_s(seat, needs):
             overdue = (job, seat)
         held.append(job)
     if overdue is not None:
         return Decision(overdue, held[: held.index(overdue[0])])
     return Decision(None, held)
+
+
+def _beyond(
+    held: Sequence[AnyCandidate],
+    next_one: AnyCandidate,
+    later: Iterator[AnyCandidate],
+    pool: Pool[AnyCandidate, AnySeat],
+) -> Decision[AnyCandidate, AnySeat] | None:
+    """A job behind all those that wait for others for which a free worker has the models, if no worker is new."""
+    if not pool.free[0].stamps or held[0].overtaken >= OVERTAKES * pool.slots:
+        return None
+    passed = list(held)
+    for job in chain((next_one,), islice(later, _BEYOND)):
+        if job.level != held[0].level:
+            break
+        for seat in pool.warm.get(job.needs.files, ()):
+            if job.needs.files and pool.can_run(job, seat):
+                return Decision((job, seat), passed)
+        passed.append(job)
+    return None
+
+
+def _first_seated(
+    held: Sequence[AnyCandidate], pool: Pool[AnyCandidate, AnySeat]
+) -> tuple[AnyCandidate, AnySeat] | None:
+    """The first of those that wait, where some free worker can run it: so many should not wait for others."""
+    for job in held[:SAMPLE]:
+        seat = _best(job, pool)
+        if seat is not None:
+            return job, seat
+    return None
 
 
 def _best(job: AnyCandidate, pool: Pool[AnyCandidate, AnySeat]) -> AnySeat | None:
@@ -264,6 +299,8 @@ def _is_clearly_worth_waiting(job: Candidate, pool: Pool[Any, Any], ahead: dict[
     if not files or pool.warm.get(files):
         return False
     load_s = sum(weight for _, weight in files) * LOAD_S / 2  # some of them may be there
+    if pool.free[0].stamps:  # so no worker is new
+        load_s *= _EVICTION
     if job.held_since is not None and now_s - job.held_since >= load_s:
         return False
     return _waits(job, pool, ahead, load_s)
@@ -271,7 +308,12 @@ def _is_clearly_worth_waiting(job: Candidate, pool: Pool[Any, Any], ahead: dict[
 
 def _is_worth_waiting(job: Candidate, seat: Seat, pool: Pool[Any, Any], ahead: dict[Files, int]) -> bool:
     """Whether a worker that has the models of a job will be free sooner than this one would have loaded them."""
-    return _waits(job, pool, ahead, seat.load_s(job.needs))
+    return _waits(job, pool, ahead, _switch_s(seat, job.needs))
+
+
+def _switch_s(seat: Seat, needs: Needs) -> float:
+    """What it costs to load what a job needs; more where that pushes out models that other jobs will want again."""
+    return seat.load_s(needs) * (_EVICTION if seat.stamps else 1.0)
 
 
 def _waits(job: Candidate, pool: Pool[Any, Any], ahead: dict[Files, int], load_s: float) -> bool:
