@@ -8,6 +8,7 @@ TORCH ?=
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 PROMPT ?=
 ARGS ?=
+WORKERS ?= 2
 BIN := $(VENV)/bin
 
 export VENV TORCH TORCH_INDEX PROMPT
@@ -27,8 +28,8 @@ demo: setup ## Serve, draw one picture over the API, name its file, stop (PROMPT
 serve: setup ## Serve on http://127.0.0.1:8188 until Ctrl-C (ARGS="--port 9000")
 	@$(BIN)/inglenook serve $(ARGS)
 
-test: setup ## Run the tests
-	$(BIN)/python -m pytest $(ARGS)
+test: setup ## Run the tests (ARGS="tests/jobs", WORKERS=0 for one process)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 check: setup ## Formatting, lint, types, import contracts, generated code
 	$(BIN)/ruff format --check .

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -22,10 +23,16 @@ SOURCE = Path(__file__).parent.parent.parent / "src"
 _PROGRAM = """
 import json, logging, sys
 from inglenook.api.server import serve
+from inglenook.jobs import database
 from inglenook.settings import Settings
 logging.basicConfig(level=logging.INFO)
+database.SYNCHRONOUS = sys.argv[2]
 serve(Settings(**json.loads(sys.argv[1])))
 """
+
+
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For clients that speak plain HTTP: reading the certificates of the system costs each of them 20 ms."""
 
 
 def free_port() -> int:
@@ -38,13 +45,23 @@ class LiveServer:
     """Starts a server on a base folder; `url` answers once `start` returns. settings: as `Settings` takes them.
 
     key: one that the server needs; `Settings.api_key` has it. modules: folder where it finds modules first.
+    flushed: whether files and the database are flushed to the disk, as they are outside of tests.
     """
 
-    def __init__(self, base: Path, *, key: str | None = None, modules: Path | None = None, **settings) -> None:
+    def __init__(
+        self, base: Path, *, key: str | None = None, modules: Path | None = None, flushed: bool = False, **settings
+    ) -> None:
         self.base = base
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._settings = {"base_directory": str(base), "port": self.port, "cpu": True, **settings}
+        self._settings = {
+            "base_directory": str(base),
+            "port": self.port,
+            "cpu": True,
+            "flush_outputs": flushed,
+            **settings,
+        }
+        self._synchronous = "FULL" if flushed else "OFF"
         if key is not None:
             self._settings["api_key"] = key
         self._path = os.pathsep.join(str(path) for path in (modules, SOURCE) if path is not None)
@@ -54,13 +71,13 @@ class LiveServer:
         self.process: subprocess.Popen | None = None
 
     def _client(self) -> httpx.Client:
-        return httpx.Client(base_url=self.url, headers=self._headers, timeout=30)
+        return httpx.Client(base_url=self.url, headers=self._headers, timeout=30, verify=NO_TLS)
 
     def start(self) -> LiveServer:
         self.base.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, json.dumps(self._settings)],
+                [sys.executable, "-c", _PROGRAM, json.dumps(self._settings), self._synchronous],
                 env={**os.environ, "PYTHONPATH": self._path},
                 stdout=log,
                 stderr=log,

@@ -11,6 +11,7 @@ from inglenook.api.app import create_app
 from inglenook.api.server import bind, uvicorn_config
 from inglenook.packs import route_server
 from tests.api.idle import NeverReady, idle_services
+from tests.api.live import NO_TLS
 
 
 @contextmanager
@@ -80,7 +81,7 @@ async def serving(folder, worker, *, web=None, **settings):
         task = asyncio.create_task(server._serve([listener]))
         port = listener.getsockname()[1]
         try:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20, verify=NO_TLS) as http:
                 yield PackServer(port, http, worker, services)
         finally:
             server.should_exit = True

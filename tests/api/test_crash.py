@@ -13,7 +13,7 @@ from tests.api.live import LiveServer, blocking_graph, is_left, new_id, picture_
 
 @pytest.fixture
 def server(tmp_path):
-    server = LiveServer(tmp_path / "base").start()
+    server = LiveServer(tmp_path / "base", flushed=True).start()
     yield server
     if server.process is not None:
         server.stop()

@@ -84,6 +84,7 @@ async def test_caller_says_how_a_lost_job_ends(any_url: str, make_job: MakeJob) 
         assert entry.result == end(entry.job)
 
 
+@pytest.mark.usefixtures("flushed")
 async def test_every_commit_is_flushed_to_the_disk(url: str) -> None:
     """A kill cannot show this, only a power cut: in WAL mode, less than FULL (2) flushes at checkpoints alone."""
     async with JobStore.open(url) as store:

@@ -16,6 +16,9 @@ from inglenook.jobs.errors import JobStoreError, JobStoreFull, JobStoreUnusable
 BUSY_TIMEOUT_S = 10.0
 """How long a statement waits for another program (a backup, a database browser) that holds the SQLite file."""
 
+SYNCHRONOUS = "FULL"
+"""When SQLite flushes to the disk. FULL: at every commit, so that a power cut loses nothing that was accepted."""
+
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 """Size to which the write-ahead log is cut back after a burst."""
 
@@ -66,7 +69,7 @@ class Database:
         return self._set_up(
             connection,
             "PRAGMA journal_mode=WAL",
-            "PRAGMA synchronous=FULL",
+            f"PRAGMA synchronous={SYNCHRONOUS}",
             f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}",
         )
 

@@ -10,6 +10,7 @@ from websockets.asyncio.client import connect
 from inglenook.api.access import throttle
 from inglenook.api.access.scopes import Scope
 from tests.api.idle import NeverReady
+from tests.api.live import NO_TLS
 from tests.api.packs import serving
 
 GIVEN = "given-at-the-start-of-the-server"
@@ -28,7 +29,7 @@ class Keyed:
         headers = options.pop("headers", {})
         if key is not None:
             headers = {**headers, "Authorization": f"Bearer {key}"}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20, **options)
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20, verify=NO_TLS, **options)
 
     async def get(self, path, key=None, **options):
         async with self.client(key) as http:

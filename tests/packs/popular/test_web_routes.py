@@ -7,7 +7,7 @@ import httpx
 import pytest
 import websockets.sync.client
 
-from tests.api.live import is_left, new_id, read_until
+from tests.api.live import NO_TLS, is_left, new_id, read_until
 from tests.packs.popular.harness import shown
 from tests.packs.rules.harness import node, of_type
 
@@ -190,7 +190,7 @@ def test_a_node_runs_coroutines(server, way, place):
 
 def test_many_requests_at_once(server):
     async def ask():
-        async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=server.url, timeout=30, verify=NO_TLS) as client:
             replies = await asyncio.gather(*[client.get(f"/web_routes/hello/{number}") for number in range(100)])
             return [reply.json()["hello"] for reply in replies]
 

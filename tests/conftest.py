@@ -1,0 +1,46 @@
+"""What makes tests quick: one thread for torch, no flushing of databases, a small heap for the garbage collector."""
+
+import gc
+import os
+from pathlib import Path
+
+# Before torch is imported, and for child processes: pictures in tests are small, and threads that wait for each other
+# take the processor from the servers under test.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+
+from inglenook.jobs import database
+
+FLUSHES = database.SYNCHRONOUS
+"""How the product's databases are flushed."""
+
+
+ROOT = Path(__file__).parent
+TOGETHER = tuple(ROOT / folder for folder in ("editor", "packs/popular", "packs/rules"))
+"""Folders whose modules share servers."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share servers run in one process (`--dist loadgroup` of pytest-xdist)."""
+    for item in items:
+        group = next((folder for folder in TOGETHER if folder in item.path.parents), item.path)
+        item.add_marker(pytest.mark.xdist_group(str(group.relative_to(ROOT))))
+
+
+def pytest_collection_finish() -> None:
+    """Keep modules and collected tests out of every later collection."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _flush_no_databases() -> None:
+    """Only a power cut would show the difference."""
+    database.SYNCHRONOUS = "OFF"
+
+
+@pytest.fixture
+def flushed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Databases as the product has them."""
+    monkeypatch.setattr(database, "SYNCHRONOUS", FLUSHES)
