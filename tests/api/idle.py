@@ -46,6 +46,13 @@ class NeverReady:
         pass
 
 
+class ImpatientCatalogs(Catalogs):
+    """Waits hardly for classes of a worker that starts: here none ever gets ready."""
+
+    async def wait_for(self, names, timeout_s):
+        await super().wait_for(names, min(timeout_s, 0.05))
+
+
 class Idle:
     """An app whose jobs wait for ever; `http` speaks to it."""
 
@@ -63,7 +70,7 @@ async def idle_services(folder, worker=None, *, with_assets=False, **settings):
         bus = Bus()
         limit_bytes = round(settings.queue_limit_mb * (1 << 20))
         dispatcher = Dispatcher(store, bus, [worker or NeverReady()], queue_limit_bytes=limit_bytes)
-        catalogs = Catalogs(folders, folder / "catalog.json")
+        catalogs = ImpatientCatalogs(folders, folder / "catalog.json")
         questions = PackQuestions(lambda: dispatcher.workers, catalogs)
         hub = SocketHub(dispatcher, store, {})
         bus.join(hub)

@@ -82,7 +82,7 @@ class LiveServer:
                 stdout=log,
                 stderr=log,
             )
-        self.until(lambda: self.get("/system_stats").status_code == 200)
+        self.until(lambda: self.get("/system_stats").status_code == 200, 180)
         return self
 
     def until(self, condition, timeout_s=60.0):

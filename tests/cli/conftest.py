@@ -15,7 +15,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[2] / "src"
 COMMAND = [sys.executable, "-m", "inglenook"]
-TIMEOUT_S = 60
+TIMEOUT_S = 180
 
 GRAPH: dict[str, Any] = {
     "1": {

@@ -252,7 +252,7 @@ class TestOneAsset:
         assert EDITOR_TIME.fullmatch(asset["created_at"])
 
     @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-    @pytest.mark.parametrize("asset_id", [str(uuid.uuid4()), "x", "%00", "..", "a" * 3000, "%ff"])
+    @pytest.mark.parametrize("asset_id", ["094fe0eb-79a4-4afb-91f2-ae13238dc32b", "x", "%00", "..", "a" * 3000, "%ff"])
     async def test_unknown_ids(self, http: httpx.AsyncClient, method: str, asset_id: str) -> None:
         response = await http.request(method, f"/api/assets/{asset_id}", json={"name": "x"})
         if asset_id != "..":  # the client makes /api/ of it

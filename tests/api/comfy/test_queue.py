@@ -150,7 +150,17 @@ def test_free_leaves_the_queue_alone_unless_it_is_told_otherwise(live, busy):
     assert live.get(f"/prompt/{pending}").json()["status"] == "cancelled"
 
 
-def test_a_long_queue_is_listed_whole(live, busy):
+@pytest.fixture
+def paused(live):
+    """A queue from which nothing is started, however long a test takes."""
+    live.post("/api/queue/pause")
+    yield
+    live.post("/queue", {"clear": True})
+    live.post("/api/queue/resume")
+
+
+@pytest.mark.usefixtures("paused")
+def test_a_long_queue_is_listed_whole(live):
     ids = [live.submit(picture_graph(color)) for color in range(250)]
     queue = live.get("/queue").json()
     assert [item[1] for item in queue["queue_pending"]] == ids
