@@ -12,12 +12,12 @@ from starlette.responses import Response
 
 from inglenook.api.asset_services import AssetServices
 from inglenook.api.bodies import object_body
-from inglenook.api.comfy.asset_requests import asset_filter, asset_part, body_tags, json_wanted
+from inglenook.api.comfy.asset_requests import ASSET_FIELDS, TAGS, asset_filter, asset_part, body_tags, json_wanted
 from inglenook.api.comfy.asset_shape import AssetRoute, asset_fields, is_uuid, page_fields
 from inglenook.api.comfy.file_response import answer_with_file, headers_of_uploaded
 from inglenook.api.deps import owner, services, settings
 from inglenook.api.errors import ApiError, JSONResponse
-from inglenook.api.openapi import query_documentation
+from inglenook.api.openapi import object_documentation, query_documentation
 from inglenook.api.query_numbers import whole_number
 from inglenook.assets import MISSING, Asset, AssetFilter, AssetLibrary, Change, Place, is_hash
 from inglenook.media import paths
@@ -121,7 +121,11 @@ async def get_asset(request: Request) -> Response:
     return JSONResponse(asset_fields(asset))
 
 
-@router.put("/assets/{asset_id}", summary="Change what is said of an asset")
+@router.put(
+    "/assets/{asset_id}",
+    summary="Change what is said of an asset",
+    openapi_extra=object_documentation(**ASSET_FIELDS),
+)
 async def put_asset(request: Request) -> Response:
     """Set `name`, `tags`, `user_metadata`, `mime_type`, `preview_id`, those that are given; returns the asset."""
     asset, wanted = await visible_asset(request), await json_wanted(request)
@@ -200,7 +204,11 @@ async def get_hash(request: Request) -> Response:
 # Tags
 
 
-@router.post("/assets/{asset_id}/tags", summary="Give an asset tags")
+@router.post(
+    "/assets/{asset_id}/tags",
+    summary="Give an asset tags",
+    openapi_extra=object_documentation(required=True, needs=["tags"], tags=TAGS),
+)
 async def post_tags(request: Request) -> Response:
     """Add `{"tags"}`; returns `{"added", "already_present", "total_tags"}`."""
     asset = await visible_asset(request)
@@ -211,7 +219,11 @@ async def post_tags(request: Request) -> Response:
     return JSONResponse({"added": added, "already_present": present, "total_tags": await _tags_of(request, asset)})
 
 
-@router.delete("/assets/{asset_id}/tags", summary="Take tags from an asset")
+@router.delete(
+    "/assets/{asset_id}/tags",
+    summary="Take tags from an asset",
+    openapi_extra=object_documentation(required=True, needs=["tags"], tags=TAGS),
+)
 async def delete_tags(request: Request) -> Response:
     """Remove `{"tags"}`; returns `{"removed", "not_present", "total_tags"}`. The tag of its folder stays."""
     asset = await visible_asset(request)

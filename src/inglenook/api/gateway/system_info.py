@@ -18,7 +18,7 @@ from inglenook.api.comfy import extensions
 from inglenook.api.comfy.versions import installed
 from inglenook.api.condition import condition_of
 from inglenook.api.deps import CurrentServices, Services, owner
-from inglenook.api.gateway.refusals import answers
+from inglenook.api.gateway.refusals import refusals
 from inglenook.api.metrics import resident_bytes
 from inglenook.dispatch.run import Run
 from inglenook.workers.worker import Worker
@@ -93,7 +93,7 @@ class SystemInfo(BaseModel):
     sockets: int
 
 
-@router.get("/system/info", summary="What this server is, has and does", responses=answers())
+@router.get("/system/info", summary="What this server is, has and does", responses=refusals())
 async def get_system_info(request: Request, server: CurrentServices) -> SystemInfo:
     user = owner(request)
     dispatcher = server.dispatcher

@@ -19,15 +19,9 @@ from inglenook.api.comfy.jobs import find_job
 from inglenook.api.deps import Services, owner, services
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.gateway.output_files import remove_outputs
+from inglenook.api.gateway.refusals import refusals
 from inglenook.api.gateway.submitting import accepted
-from inglenook.api.gateway.task_models import (
-    Accepted,
-    Cancelled,
-    Deleted,
-    ListedTask,
-    Task,
-    refusals,
-)
+from inglenook.api.gateway.task_models import Accepted, Cancelled, Deleted, ListedTask, Task
 from inglenook.api.gateway.task_views import listed_task, whole_task
 from inglenook.api.gateway.workflow_submit import accepted_response
 from inglenook.api.preparation import prepare
