@@ -11,8 +11,9 @@ from starlette.responses import JSONResponse, Response
 from inglenook.api.bodies import object_body
 from inglenook.api.deps import CurrentServices, Services
 from inglenook.api.errors import ApiError
-from inglenook.api.gateway.library_models import Body, json_documentation, parsed
-from inglenook.api.gateway.refusals import answers
+from inglenook.api.gateway.library_models import Body, json_documentation
+from inglenook.api.gateway.parsing import parsed
+from inglenook.api.gateway.refusals import refusals
 from inglenook.dispatch.pool import Member, NameTaken
 from inglenook.dispatch.servers import Server, Servers, Source, TooManyServers, WorkerStays, WorkerUnknown
 from inglenook.server_address import ServerAddress, read_address
@@ -77,18 +78,18 @@ class WorkerLog(BaseModel):
 Name = Annotated[str, Path(max_length=200, pattern=r"^[^\x00]*$")]
 
 
-@router.get("/workers", summary="Who runs jobs", responses=answers())
+@router.get("/workers", summary="Who runs jobs", responses=refusals())
 async def get_workers(server: CurrentServices) -> Workers:
     servers = _servers(server)
     return Workers(workers=[_entry(server, one) for one in servers.list()])
 
 
-@router.get("/workers/{name}", summary="One worker", responses=answers(404, 422))
+@router.get("/workers/{name}", summary="One worker", responses=refusals(404, 422))
 async def get_worker(server: CurrentServices, name: Name) -> WorkerEntry:
     return _entry(server, _known(_servers(server), name))
 
 
-@router.get("/workers/{name}/logs", summary="The last log lines of a worker", responses=answers(404, 422))
+@router.get("/workers/{name}/logs", summary="The last log lines of a worker", responses=refusals(404, 422))
 async def get_worker_logs(server: CurrentServices, name: Name) -> WorkerLog:
     """Up to 300; credentials are blackened."""
     known = _known(_servers(server), name)
@@ -99,7 +100,7 @@ async def get_worker_logs(server: CurrentServices, name: Name) -> WorkerLog:
     "/workers",
     status_code=201,
     summary="Add a server as a worker",
-    responses=answers(400, 409, 422),
+    responses=refusals(400, 409, 422),
     openapi_extra=json_documentation(NewWorker),
 )
 async def post_worker(request: Request, server: CurrentServices) -> WorkerEntry:
@@ -117,13 +118,13 @@ async def post_worker(request: Request, server: CurrentServices) -> WorkerEntry:
     return _entry(server, added)
 
 
-@router.post("/workers/{name}/drain", summary="Give a worker no more jobs", responses=answers(404, 422))
+@router.post("/workers/{name}/drain", summary="Give a worker no more jobs", responses=refusals(404, 422))
 async def post_drain(server: CurrentServices, name: Name) -> WorkerEntry:
     """What it runs ends there; `POST .../resume` gives it jobs again."""
     return await _drain(server, name, is_draining=True)
 
 
-@router.post("/workers/{name}/resume", summary="Give a worker jobs again", responses=answers(404, 422))
+@router.post("/workers/{name}/resume", summary="Give a worker jobs again", responses=refusals(404, 422))
 async def post_resume(server: CurrentServices, name: Name) -> WorkerEntry:
     """Also one that was to be removed when its jobs have ended."""
     return await _drain(server, name, is_draining=False)
@@ -134,7 +135,7 @@ async def post_resume(server: CurrentServices, name: Name) -> WorkerEntry:
     summary="Remove a server",
     status_code=204,
     response_class=Response,
-    responses={202: {"model": WorkerEntry, "description": "Its jobs end first"}, **answers(404, 409, 422)},
+    responses={202: {"model": WorkerEntry, "description": "Its jobs end first"}, **refusals(404, 409, 422)},
 )
 async def delete_worker(
     server: CurrentServices,
