@@ -10,8 +10,10 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from inglenook.server_address import read_address
 
 PreviewMethod = Literal["none", "auto", "latent2rgb", "taesd"]
 CacheMode = Literal["classic", "lru", "ram", "none"]
@@ -47,7 +49,20 @@ def _usable(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split), AfterValidator(_usable)]
 """Keys; shown as asterisks wherever settings are printed or dumped."""
 
-NOT_FOR_WORKERS = frozenset({"api_key", "database_url", "webhook_url", "webhook_secret"})
+
+def _readable(addresses: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    for address in addresses:
+        read_address(address.get_secret_value())
+    return addresses
+
+
+Addresses = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split), AfterValidator(_readable)]
+"""Addresses of servers, see `server_address`; they may hold keys."""
+
+SERVER_VARIABLES = ("INGLENOOK_COMFYUI_SERVERS", "INGLENOOK_COMFYUI_SERVER", "COMFYUI_COMFYUI_SERVER")
+"""Variables that name other servers."""
+
+NOT_FOR_WORKERS = frozenset({"api_key", "comfyui_servers", "database_url", "webhook_url", "webhook_secret"})
 """Settings that a device process has no use for: node packs run in it."""
 
 
@@ -55,7 +70,12 @@ class Settings(BaseSettings):
     """Settings of one server; folders are absolute after construction."""
 
     model_config = SettingsConfigDict(
-        env_prefix="INGLENOOK_", env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
+        env_prefix="INGLENOOK_",
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
+        populate_by_name=True,
     )
 
     host: str = Field("127.0.0.1", description="Addresses to listen on, comma-separated.")
@@ -79,6 +99,17 @@ class Settings(BaseSettings):
         (), description="Files in the form of ComfyUI's `extra_model_paths.yaml`, comma-separated: more model folders."
     )
     database_url: str | None = Field(None, description="SQLAlchemy URL of the job store; SQLite in the data folder.")
+
+    comfyui_servers: Addresses = Field(
+        (),
+        validation_alias=AliasChoices(*SERVER_VARIABLES),
+        description="Other ComfyUI servers that run jobs too, comma-separated: `HOST:PORT` or a URL, `https://KEY@HOST`"
+        " with a key. Also read as `COMFYUI_COMFYUI_SERVER`.",
+    )
+    local: bool = Field(True, description="Run jobs on this machine too; with `--no-local` no PyTorch is needed.")
+    remote_slots: int = Field(
+        2, ge=1, le=1000, description="Jobs of ours that another server has at a time, waiting ones included."
+    )
 
     cpu: bool = Field(False, description="Run models on the CPU even where there is a GPU.")
     cuda_device: str | None = Field(
@@ -131,6 +162,7 @@ class Settings(BaseSettings):
     enable_asset_hashing: bool = Field(
         False, description="Hash every file of that library, models too; uploads are hashed in any case."
     )
+    autoscan_assets: bool = Field(True, description="Look through the folders for new files when the server starts.")
     allow_remote_inputs: bool = Field(
         False, description="Fetch images and other files that a parameter names by http address; never private ones."
     )

@@ -44,11 +44,13 @@ def free_port() -> int:
 class LiveServer:
     """Starts a server on a base folder; `url` answers once `start` returns. settings: as `Settings` takes them.
 
-    key: one that the server needs; `Settings.api_key` has it.
+    key: one that the server needs; `Settings.api_key` has it. modules: folder where it finds modules first.
     flushed: whether files and the database are flushed to the disk, as they are outside of tests.
     """
 
-    def __init__(self, base: Path, *, key: str | None = None, flushed: bool = False, **settings) -> None:
+    def __init__(
+        self, base: Path, *, key: str | None = None, modules: Path | None = None, flushed: bool = False, **settings
+    ) -> None:
         self.base = base
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -62,6 +64,7 @@ class LiveServer:
         self._synchronous = "FULL" if flushed else "OFF"
         if key is not None:
             self._settings["api_key"] = key
+        self._path = os.pathsep.join(str(path) for path in (modules, SOURCE) if path is not None)
         self._log = base / "server.log"
         self._headers = {} if key is None else {"X-API-Key": key}
         self._http = self._client()
@@ -75,7 +78,7 @@ class LiveServer:
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", _PROGRAM, json.dumps(self._settings), self._synchronous],
-                env={**os.environ, "PYTHONPATH": str(SOURCE)},
+                env={**os.environ, "PYTHONPATH": self._path},
                 stdout=log,
                 stderr=log,
             )

@@ -39,3 +39,11 @@ async def test_routes_of_the_gateway_stand_under_api(document):
     wanted = {"/api/health", "/api/system/info", "/api/nodes", "/api/webhooks/deliveries", "/api/image/{filename}"}
     assert wanted <= set(document["paths"])
     assert {"/health/live", "/metrics"} <= {path.removeprefix("/api") for path in document["paths"]}
+
+
+async def test_bodies_that_routes_read_themselves_are_described(document):
+    paths = document["paths"]
+    for name in ("prompt", "queue", "history", "interrupt", "free", "jobs/cancel", "users", "settings", "keys"):
+        assert "application/json" in paths[f"/{name}"]["post"]["requestBody"]["content"], name
+    assert {"200", "201"} <= set(paths["/api/assets"]["post"]["responses"])
+    assert {"200", "202", "409"} <= set(paths["/api/assets/seed"]["post"]["responses"])

@@ -14,7 +14,7 @@ from tests.client.peer import Peer
 
 @pytest.fixture
 async def peer() -> AsyncIterator[Peer]:
-    async with Peer().running() as peer:
+    async with Peer().serving() as peer:
         yield peer
 
 

@@ -35,6 +35,7 @@ class Job:
     def finish(self, outputs: dict[str, Any] | None = None, *, end: str = "execution_success", **details: Any) -> None:
         """Take it out of the queue and put it into the history."""
         self.peer.queue.pop(self.prompt_id, None)
+        self.peer.running.discard(self.prompt_id)
         is_success = end == "execution_success"
         messages = [
             ["execution_start", {"prompt_id": self.prompt_id}],
@@ -52,6 +53,7 @@ class Job:
 
 
 Script = Callable[[Job], Awaitable[None]]
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Peer:
@@ -68,13 +70,18 @@ class Peer:
         self.files: dict[str, bytes] = {"a.png": PNG}
         self.rejection: tuple[int, dict[str, Any]] | None = None
         self.loses_answers = False
+        self.special: dict[tuple[str, str], Answer] = {}
+        """(method, path) -> what answers instead of, or beside, the usual."""
+        self.is_frozen = False
+        self.running: set[str] = set()
+        """Which jobs of the queue run."""
         self._sockets: dict[str, web.WebSocketResponse] = {}
         self._changed = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[Peer]:
-        app = web.Application()
+    async def serving(self) -> AsyncIterator[Peer]:
+        app = web.Application(middlewares=[self._answer], client_max_size=1 << 28)
         app.router.add_post("/prompt", self._post_prompt)
         app.router.add_get("/history/{prompt_id}", self._get_history)
         app.router.add_get("/queue", self._get_queue)
@@ -110,6 +117,12 @@ class Peer:
         assert socket._req.transport is not None
         socket._req.transport.abort()
 
+    @web.middleware
+    async def _answer(self, request: web.Request, handler: Answer) -> web.StreamResponse:
+        while self.is_frozen:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        return await self.special.get((request.method, request.path), handler)(request)
+
     async def _post_prompt(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.submissions.append(body)
@@ -133,12 +146,20 @@ class Peer:
         return web.json_response({prompt_id: self.history[prompt_id]} if prompt_id in self.history else {})
 
     async def _get_queue(self, _request: web.Request) -> web.Response:
-        pending = [[1, job.prompt_id, job.graph, {}, []] for job in self.queue.values()]
-        return web.json_response({"queue_running": [], "queue_pending": pending})
+        pending, running = (
+            [
+                [1, job.prompt_id, job.graph, {}, []]
+                for job in self.queue.values()
+                if (job.prompt_id in self.running) is runs
+            ]
+            for runs in (False, True)
+        )
+        return web.json_response({"queue_running": running, "queue_pending": pending})
 
     async def _post_queue(self, request: web.Request) -> web.Response:
         for prompt_id in (await request.json()).get("delete", []):
-            self.queue.pop(prompt_id, None)
+            if prompt_id not in self.running:
+                self.queue.pop(prompt_id, None)
         return web.Response()
 
     async def _post_interrupt(self, request: web.Request) -> web.Response:

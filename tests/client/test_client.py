@@ -215,7 +215,7 @@ async def test_a_server_that_stays_away_ends_the_wait(make_client: MakeClient) -
 
     gone = asyncio.Event()
     vanishing.script = goes
-    async with vanishing.running():
+    async with vanishing.serving():
         client = make_client(vanishing.url, reconnect_s=0.2)
         waiting = asyncio.create_task(client.run(GRAPH))
         await gone.wait()

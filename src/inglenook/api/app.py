@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from inglenook import __version__
-from inglenook.api import errors, health, metrics, outputs
+from inglenook.api import api_page, errors, health, metrics, outputs
 from inglenook.api.access import routes as access_routes
 from inglenook.api.access.layer import Access
 from inglenook.api.access.sessions import Sessions
@@ -38,6 +38,7 @@ from inglenook.api.comfy import (
     users,
     workflow_templates,
 )
+from inglenook.api.comfy.asset_errors import AssetErrors
 from inglenook.api.compression import Compressed
 from inglenook.api.deps import Services
 from inglenook.api.deps import services as services_of
@@ -54,6 +55,7 @@ from inglenook.api.gateway import (
     tasks,
     typed_endpoints,
     webhooks,
+    workers,
     workflow_convert,
     workflow_library,
     workflow_parameters,
@@ -90,7 +92,7 @@ _ROUTERS = (
     users.router,
     userdata.router,
 )
-_BARE_ROUTERS = (internal.router, metrics.router, logs.router, editor.router)
+_BARE_ROUTERS = (api_page.router, internal.router, metrics.router, logs.router, editor.router)
 """Those that do not exist under `/api`."""
 _BY_API_FIRST = (health.router,)
 """Those that stand under `/api` in the documentation, and exist bare too."""
@@ -112,6 +114,7 @@ _ONLY_UNDER_API = (
     task_events.router,
     tasks.router,
     webhooks.router,
+    workers.router,
     node_list.router,
     system_info.router,
     named_files.router,
@@ -126,6 +129,8 @@ def create_app(services: Services) -> ASGIApp:
         title="inglenook",
         version=__version__,
         summary="Runs ComfyUI workflows and speaks the ComfyUI API",
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.services = services
     app.state.front_end = FrontEnd.from_settings(settings)
@@ -160,14 +165,15 @@ def create_app(services: Services) -> ASGIApp:
         cors_origin=settings.cors_origin,
         max_json_depth=settings.max_json_depth,
     )
+    inner = AssetErrors(access)
     boundary = Boundary(
-        Compressed(access) if settings.compress_responses else access,
+        Compressed(inner) if settings.compress_responses else inner,
         max_body_bytes=settings.max_upload_bytes,
         cors_origin=settings.cors_origin,
         allowed_hosts=settings.allowed_hosts,
         listens_on=settings.host,
     )
-    whole = UnderEditor(boundary)
+    whole = UnderEditor(AssetErrors(boundary))  # once more, for what the boundary refuses
     guarded = Offline(whole) if settings.offline else whole
     return MeteredRequests(guarded, services.telemetry, is_logged=settings.access_log)
 

@@ -33,9 +33,12 @@ class AssetServices:
 async def open_assets(
     settings: Settings, store: JobStore, folders: Folders, bus: Bus, tell: Tell
 ) -> AsyncIterator[AssetServices]:
-    """Open the library and begin to scan the folders. tell: sends an event to the editors that are connected."""
+    """Open the library and begin to scan the folders, unless that is switched off.
+
+    tell: sends an event to the editors that are connected.
+    """
     library = AssetLibrary(store, folders, hashes_files=settings.enable_asset_hashing)
-    await library.forget_root("temp")  # the folder is emptied at start
+    forgetting = library.forget_root_soon("temp")  # the folder is emptied at start
 
     def tell_new(number: int) -> None:
         tell("assets.seed.completed", {"phase": "fast", "roots": ["output"], "created": number})
@@ -44,15 +47,17 @@ async def open_assets(
     listener = _JobsThatEnd(recorder)
     bus.join(listener)
     recording = asyncio.create_task(recorder.run())
-    scanner.start()
+    if settings.autoscan_assets:
+        scanner.start()
     try:
         yield AssetServices(library, recorder, scanner)
     finally:
         bus.leave(listener)
         await scanner.close()
-        recording.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await recording
+        for task in (forgetting, recording):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         await recorder.settle()
 
 

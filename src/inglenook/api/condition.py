@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from inglenook.api.deps import Services
-from inglenook.workers.worker import WorkerState
+from inglenook.workers.worker import Worker, WorkerState
 
 Word = Literal["ok", "degraded", "starting", "stopping"]
 
@@ -43,9 +43,19 @@ async def condition_of(server: Services) -> Condition:
         if free is not None and free < LEAST_FREE_BYTES:
             reasons.append(f"the disk of the {name} folder is full: {free >> 20} MB are free")
     is_ready = not reasons
-    down = [worker.name for worker in dispatcher.workers if worker.state not in (WorkerState.READY, WorkerState.BUSY)]
-    reasons += [f"worker {name} is starting again" for name in down]
+    if not dispatcher.workers:
+        reasons.append("there is no worker")
+    down = [worker for worker in dispatcher.workers if worker.state not in (WorkerState.READY, WorkerState.BUSY)]
+    reasons += [_why_down(worker) for worker in down]
     return Condition("degraded" if reasons else "ok", is_ready, tuple(reasons))
+
+
+def _why_down(worker: Worker) -> str:
+    """In words; a remote server knows more than that it is not there."""
+    problem = getattr(worker, "problem", None)
+    if problem:
+        return f"worker {worker.name} cannot be used: {str(problem)[:300]}"
+    return f"worker {worker.name} is starting again"
 
 
 async def free_bytes(path: Path) -> int | None:

@@ -15,10 +15,12 @@ from inglenook.api.library import WorkflowLibrary
 from inglenook.api.media_reader import MediaReader
 from inglenook.api.recognised import Recognised
 from inglenook.api.telemetry import Telemetry
+from inglenook.api.worker_logs import WorkerLogs
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.durations import Durations
 from inglenook.dispatch.questions import PackQuestions
+from inglenook.dispatch.servers import Servers
 from inglenook.dispatch.webhooks import Webhooks
 from inglenook.jobs import JobStore
 from inglenook.media.folders import Folders
@@ -51,6 +53,9 @@ class Services:
     recognised: Recognised = field(default_factory=Recognised)
     assets: AssetServices | None = None
     """None where the asset library is switched off."""
+    servers: Servers | None = None
+    """Manages the workers; None for services that were put together by hand."""
+    worker_logs: WorkerLogs = field(default_factory=WorkerLogs)
     library: WorkflowLibrary = field(init=False)
 
     def __post_init__(self) -> None:

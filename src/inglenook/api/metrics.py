@@ -15,6 +15,7 @@ from inglenook import __version__
 from inglenook.api.condition import free_bytes
 from inglenook.api.deps import Services, services
 from inglenook.api.telemetry.exposition import CONTENT_TYPE, Labels, document, gauge
+from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.workers.worker import Worker, WorkerState
 
 router = APIRouter(tags=["system"])
@@ -38,7 +39,7 @@ async def get_metrics(request: Request) -> Response:
         gauge("inglenook_build_info", "The version that runs", {(__version__,): 1.0}, ("version",)),
         gauge("inglenook_uptime_seconds", "Since the server started", server.telemetry.uptime_s),
         *_of_jobs(server),
-        *_of_workers(server.dispatcher.workers),
+        *_of_workers(server.dispatcher),
         gauge("inglenook_process_memory_bytes", "Resident memory", processes, ("process",)),
         gauge("inglenook_disk_free_bytes", "Free on the disk of a folder", disk, ("folder",)),
         gauge("inglenook_sockets", "Connected WebSockets", server.sockets.count),
@@ -76,7 +77,13 @@ def _of_jobs(server: Services) -> list[list[str]]:
     ]
 
 
-def _of_workers(workers: Sequence[Worker]) -> list[list[str]]:
+def _of_workers(dispatcher: Dispatcher) -> list[list[str]]:
+    workers = dispatcher.workers
+    jobs: dict[Labels, float] = {(one.name,): float(one.running) for one in dispatcher.members}
+    slots: dict[Labels, float] = {(one.name,): float(one.capacity) for one in dispatcher.members}
+    ended: dict[Labels, float] = {
+        (one.name, state): float(count) for one in dispatcher.members for state, count in one.ended.items()
+    }
     up: dict[Labels, float] = {(worker.name,): float(worker.state in _UP) for worker in workers}
     busy: dict[Labels, float] = {(worker.name,): float(worker.state is WorkerState.BUSY) for worker in workers}
     loaded: dict[Labels, float] = {(worker.name,): float(getattr(worker, "models_loaded", 0)) for worker in workers}
@@ -91,6 +98,14 @@ def _of_workers(workers: Sequence[Worker]) -> list[list[str]]:
     return [
         gauge("inglenook_worker_up", "1 while a worker can run jobs", up, ("worker",)),
         gauge("inglenook_worker_busy", "1 while it runs one", busy, ("worker",)),
+        gauge("inglenook_worker_jobs", "Jobs that a worker has", jobs, ("worker",)),
+        gauge("inglenook_worker_slots", "Jobs that it takes at a time", slots, ("worker",)),
+        gauge(
+            "inglenook_worker_jobs_ended",
+            "Jobs that ended there, by state; lost: went elsewhere",
+            ended,
+            ("worker", "state"),
+        ),
         gauge("inglenook_models_loaded", "Networks on the device, after the last run", loaded, ("worker",)),
         gauge("inglenook_model_bytes", "Memory that they take", models, ("worker",)),
         gauge("inglenook_device_memory_bytes", "Memory of a device", total, names),

@@ -37,7 +37,7 @@ class PartsResponse(Response):
         """Send the answer."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         for piece in self._pieces():
-            if not await _taken(send, piece):
+            if not await taken(send, piece):
                 return
         await send({"type": "http.response.body", "body": b""})
 
@@ -82,16 +82,16 @@ class ListingResponse(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         piece, comma = self._begun, self._comma
         for start in range(0, len(self._rest), ENTRIES_AT_ONCE):
-            if not await _taken(send, piece):
+            if not await taken(send, piece):
                 return
             entries = await self._more(self._rest[start : start + ENTRIES_AT_ONCE])
             piece = comma + b",".join(entries) if entries else b""
             comma = b"," if entries else comma
-        if await _taken(send, piece + self._after):
+        if await taken(send, piece + self._after):
             await send({"type": "http.response.body", "body": b""})
 
 
-async def _taken(send: Send, piece: bytes) -> bool:
+async def taken(send: Send, piece: bytes) -> bool:
     """Send a piece; False when the client does not read, so that the rest need not be kept for it."""
     try:
         async with asyncio.timeout(PATIENCE_S):

@@ -24,6 +24,7 @@ from inglenook.api.errors import ApiError
 from inglenook.api.refusal import PromptRefused
 from inglenook.api.workflow_files import parse_document
 from inglenook.demo import load_workflow
+from inglenook.dispatch.needs import Needs, needs, needs_of
 from inglenook.engine.catalog import Catalog
 from inglenook.engine.graph import Graph, GraphError
 from inglenook.engine.validation import Validation, validate
@@ -91,12 +92,10 @@ class Prepared:
     """What the client sent: a digest, or a graph. Equal for equal work, whatever was drawn at random for it."""
     repairs: tuple[Repair, ...]
     workflow: Mapping[str, Any] | None
+    needs: Needs
+    """What a worker must have to run it."""
     used: Mapping[str, Any] = field(default_factory=dict)
     """Parameter -> value, where the request set some, and seeds that were drawn."""
-
-    @property
-    def class_types(self) -> frozenset[str]:
-        return frozenset(node.class_type for node in self.validation.graph.nodes.values())
 
 
 async def prepare(
@@ -142,7 +141,9 @@ async def prepare(
         sent = _digest([read.sent or read.graph.fingerprint(), values.given])
         used = {**used, **values.used}
     sent_graph = read.graph if repairs else validation.graph
-    return Prepared(validation, ask_validators, sent, sent_graph, repairs, read.workflow, used)
+    needed = await do(needs_of, validation.graph, validation.outputs, server.catalogs.current)
+    _check_workers(server, needed)
+    return Prepared(validation, ask_validators, sent, sent_graph, repairs, read.workflow, needed, used)
 
 
 def _drawn_seeds(graph: Graph, repairs: Sequence[Repair]) -> dict[str, Any]:
@@ -255,6 +256,21 @@ def _refused_by_choices(validation: Validation) -> set[str]:
     }
 
 
+def _check_workers(server: Services, needed: Needs) -> None:
+    """Raise PromptRefused where every class and every model is on some worker, but no worker has all of them."""
+    members = server.dispatcher.members
+    if len(members) < 2 or members.is_runnable(needed):
+        return
+    lacking = members.lacking(needed)
+    said = "; ".join(
+        f"{name} lacks {', '.join([*found['classes'], *(choice[2] for choice in found['choices'])])}"
+        for name, found in lacking.items()
+    )
+    kind = "value_not_in_list" if members.knows_all_classes(needed) else "missing_node_type"
+    message = "No server has all that this workflow needs"
+    raise PromptRefused({"type": kind, "message": message, "details": said[:2000], "extra_info": {"workers": lacking}})
+
+
 async def _with_packs(server: Services, error: dict[str, Any], graph: Graph, *, strict: bool) -> dict[str, Any]:
     """The refusal of an unknown class, with every class that is unknown, and the packs that it may be missing from.
 
@@ -273,4 +289,6 @@ async def _with_packs(server: Services, error: dict[str, Any], graph: Graph, *, 
     }
     if packs:
         more["packs"] = packs
+    if len(server.dispatcher.members) > 1:
+        more["workers"] = server.dispatcher.members.lacking(needs(node[0] for node in nodes))
     return {**error, "extra_info": {**error["extra_info"], **more}}

@@ -19,12 +19,16 @@ from inglenook.api.comfy.features import features
 from inglenook.api.comfy.sockets import SocketHub
 from inglenook.api.deps import Services
 from inglenook.api.media_reader import MediaReader
+from inglenook.api.pool_services import has_local, open_servers
 from inglenook.api.telemetry import Telemetry
 from inglenook.api.webhook_settings import webhooks_of
+from inglenook.api.worker_logs import WorkerLogs
 from inglenook.dispatch.bus import Bus
-from inglenook.dispatch.catalogs import Catalogs
+from inglenook.dispatch.catalogs import LOCAL, Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
+from inglenook.dispatch.needs import Needs, needs_of
 from inglenook.dispatch.questions import PackQuestions
+from inglenook.engine.graph import Graph
 from inglenook.errors import SettingsError
 from inglenook.jobs import DataFolderLock, Job, JobStore, sqlite_url
 from inglenook.media import writing
@@ -67,17 +71,20 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     )
     if settings.multi_user:
         await store.adopt(DEFAULT_USER)
-    catalogs = Catalogs(folders, settings.data_folder / "catalog.json")
+    worker_logs = stack.enter_context(WorkerLogs().attached())
+    is_local = has_local(settings)
+    catalogs = Catalogs(folders, settings.data_folder / "catalog.json", local=LOCAL if is_local else None)
     bus = Bus()
     dispatcher = Dispatcher(
         store,
         bus,
-        [_local_worker(settings)],
+        [_local_worker(settings)] if is_local else [],
         queue_limit=settings.queue_limit,
         queue_limit_bytes=round(settings.queue_limit_mb * (1 << 20)),
         job_timeout_s=settings.job_timeout_s,
         on_worker_ready=lambda worker: _learn(catalogs, folders, worker),
         discard_attempts=lambda job_ids: discard_files(settings.data_folder, job_ids),
+        list_choices=folders.choices,
     )
     hub = SocketHub(dispatcher, store, features(settings))
     bus.join(hub)
@@ -95,9 +102,10 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         assets = await stack.enter_async_context(open_assets(settings, store, folders, bus, hub.tell_editors))
     stack.push_async_callback(dispatcher.close, settings.shutdown_grace_s)
     await webhooks.start()
-    await dispatcher.recover(_class_types)
+    await dispatcher.recover(lambda job: _needs(job, catalogs))
     forget_all(settings.data_folder)
     await dispatcher.start()
+    servers = await open_servers(settings, store, dispatcher, catalogs, folders, stack)
     questions = PackQuestions(lambda: dispatcher.workers, catalogs)
     users = Users(folders.user, settings.data_folder)
     media_reader = MediaReader()
@@ -116,6 +124,8 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         telemetry,
         media_reader=media_reader,
         assets=assets,
+        servers=servers,
+        worker_logs=worker_logs,
     )
 
 
@@ -132,7 +142,7 @@ def _usable() -> Iterator[None]:
 def _local_worker(settings: Settings) -> DeviceWorker:
     limit = settings.worker_memory_limit_gb
     return DeviceWorker(
-        "local",
+        LOCAL,
         settings.for_workers(),
         device=_device(settings),
         interrupt_grace_s=settings.interrupt_grace_s,
@@ -160,8 +170,8 @@ def _learn(catalogs: Catalogs, folders: Folders, worker: Worker) -> None:
     for folder in worker.model_folders:
         folders.set_model_folder(folder.name, [Path(path) for path in folder.paths], folder.extensions)
     if worker.documents is not None:
-        catalogs.update(worker.documents, worker.replacements)
+        catalogs.update(worker.documents, worker.replacements, worker=worker.name)
 
 
-def _class_types(job: Job) -> frozenset[str]:
-    return frozenset(node["class_type"] for node in orjson.loads(job.graph).values())
+def _needs(job: Job, catalogs: Catalogs) -> Needs:
+    return needs_of(Graph.parse(orjson.loads(job.graph)), job.targets, catalogs.current)

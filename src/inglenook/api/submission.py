@@ -20,6 +20,7 @@ import orjson
 from inglenook.api.deps import Services
 from inglenook.api.preparation import Prepared, SetValues, prepare
 from inglenook.api.refusal import PromptRefused
+from inglenook.dispatch.needs import Needs
 from inglenook.engine.secrets import SECRET_KEYS, split_secrets
 from inglenook.jobs import Added, Conflict, Existing, Job, JobId, Webhook
 from inglenook.workflows import is_bare_graph, is_ui_format
@@ -118,7 +119,7 @@ class NewJob:
     """A job that can be handed to the dispatcher."""
 
     job: Job
-    class_types: frozenset[str]
+    needs: Needs
     secrets: dict[str, Any]
     ask_validators: bool
     node_errors: Mapping[str, Any]
@@ -139,7 +140,7 @@ async def submit(
     """
     new = await make_job(server, body, size_bytes=size_bytes, origin=origin, terms=terms, set_values=set_values)
     outcome = await server.dispatcher.submit(
-        new.job, new.class_types, new.secrets, ask_validators=new.ask_validators, webhooks=terms.webhooks
+        new.job, new.needs, new.secrets, ask_validators=new.ask_validators, webhooks=terms.webhooks
     )
     if isinstance(outcome, Conflict):
         raise PromptRefused.simple(
@@ -174,7 +175,7 @@ async def make_job(
     job, more_secrets = await do(_job, body, number, prepared, origin, terms)
     return NewJob(
         job,
-        prepared.class_types,
+        prepared.needs,
         {**more_secrets, **secrets},
         prepared.ask_validators,
         prepared.validation.node_errors,

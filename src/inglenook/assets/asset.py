@@ -104,7 +104,6 @@ class AssetFilter:
     tags_none: tuple[str, ...] = ()
     name_contains: str = ""
     hash: str | None = None
-    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection
 
 from inglenook.assets import queries, writes
 from inglenook.assets.asset import MISSING, ROLES, Asset, AssetFilter, AssetPage, Change, Found, Page, Place, TagCount
 from inglenook.assets.hashing import content_hash, file_hash
+from inglenook.assets.totals import Totals
 from inglenook.assets.writes import Registered
 from inglenook.errors import InglenookError, ModelError, UnsafePath
-from inglenook.jobs import JobStore, now_ms
+from inglenook.jobs import JobStore, JobStoreError, now_ms
 from inglenook.media import paths, uploads
 from inglenook.media.folders import MODEL_EXTENSIONS, Folders
 from inglenook.media.kinds import content_type
 from inglenook.media.uploads import Pieces
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 logger = logging.getLogger(__name__)
 
 _NOT_MODELS = frozenset({"custom_nodes", "configs"})
 _MODEL_FILES = MODEL_EXTENSIONS | {".gguf", ".onnx"}
+_FORGOTTEN_AT_ONCE = 1000
+"""Some ten milliseconds, for which jobs that are accepted wait."""
 _TOUCH_MS = 60_000
 """The time of the last access is noted at most so often."""
 
@@ -45,28 +54,54 @@ class AssetLibrary:
         self.folders = folders
         self.hashes_files = hashes_files
         self._clock = clock
+        self._totals = Totals()
+        self._is_ready = asyncio.Event()
+        self._is_ready.set()
+
+    async def _read(self, query: Callable[Concatenate[Connection, P], T], *arguments: P.args, **named: P.kwargs) -> T:
+        await self._is_ready.wait()
+        return await self.store.read(query, *arguments, **named)
+
+    async def _write(
+        self,
+        news: Callable[[T], Sequence[Found] | None],
+        function: Callable[Concatenate[Connection, P], T],
+        *arguments: P.args,
+        **named: P.kwargs,
+    ) -> T:
+        """news: see `Totals.watch`."""
+        await self._is_ready.wait()
+        written = self.store.write(function, *arguments, **named)
+        self._totals.watch(written, news)
+        return await asyncio.shield(written)  # a client that goes away does not keep the totals from hearing of it
 
     # Questions
 
     async def get(self, asset_id: str, user: str | None) -> Asset | None:
         """The asset of that id, if the user may see it (None: everybody may see all)."""
-        return await self.store.read(queries.get, asset_id, user)
+        return await self._read(queries.get, asset_id, user)
 
     async def page(self, wanted: AssetFilter, part: Page) -> AssetPage:
         """A part of the assets that match."""
-        return await self.store.read(queries.page, wanted, part)
+        counts = await self._totals.counts(wanted, lambda: self._read(queries.count, wanted))
+        return await self._read(queries.page, wanted, part, counts)
 
     async def tag_counts(
         self, wanted: AssetFilter, *, prefix: str = "", by_name: bool = False, limit: int, offset: int = 0
     ) -> tuple[list[TagCount], int]:
         """How many of the matching assets have each tag, and how many tags there are."""
-        return await self.store.read(
-            queries.tag_counts, wanted, prefix=prefix, by_name=by_name, limit=limit, offset=offset
+        return await self._totals.answer(
+            (wanted, prefix, by_name, limit, offset),
+            lambda: self._read(queries.tag_counts, wanted, prefix=prefix, by_name=by_name, limit=limit, offset=offset),
         )
+
+    async def behind(self, root: str, last_id: str, at_most: int, *, without_hash: bool = False) -> list[Asset]:
+        """Some assets of a folder, hidden ones too, in the order of ids; those without a hash, if it is asked for."""
+        return await self._read(queries.after, root, last_id, at_most, without_hash=without_hash)
 
     async def with_content(self, content: str, user: str | None) -> tuple[Asset, Path] | None:
         """An asset that has this hash, and its file, which has not changed since; None when there is none."""
-        found = await self.store.read(queries.of_hash, content, user)
+        found = await self._read(queries.of_hash, content, user)
         return await asyncio.to_thread(self._first_unchanged, found)
 
     async def file_of(self, asset: Asset) -> Path:
@@ -77,7 +112,7 @@ class AssetLibrary:
         """Note that the content of an asset was asked for."""
         now = self._clock()
         if now - asset.accessed_ms > _TOUCH_MS:
-            await self.store.write(writes.touch, asset.id, now)
+            await self._write(_nothing, writes.touch, asset.id, now)
 
     def path_of(self, place: Place) -> Path:
         """The path of a place, whether or not there is a file. Raises UnsafePath, ModelError."""
@@ -118,7 +153,16 @@ class AssetLibrary:
 
     async def register(self, files: Sequence[Found]) -> list[Registered]:
         """Take files into the library, or take note of how they are now."""
-        return await self.store.write(writes.register, files, self._clock())
+
+        def news(registered: Sequence[Registered]) -> Sequence[Found] | None:
+            if any(answer.effect == "changed" for answer in registered):
+                return None
+            added = {
+                answer.id: file for answer, file in zip(registered, files, strict=True) if answer.effect == "added"
+            }
+            return list(added.values())
+
+        return await self._write(news, writes.register, files, self._clock())
 
     async def note(self, found: Found, user: str | None) -> Asset | None:
         """Take one file into the library; the asset that it is."""
@@ -127,19 +171,19 @@ class AssetLibrary:
 
     async def refer(self, source: Asset, wanted: Found, user: str | None) -> tuple[Asset | None, bool]:
         """A further asset of the same file, and whether it is new."""
-        asset_id, is_new = await self.store.write(writes.refer, source.id, wanted, self._clock())
+        asset_id, is_new = await self._write(_anything, writes.refer, source.id, wanted, self._clock())
         return await self.get(asset_id, user), is_new
 
     async def change(self, asset: Asset, wanted: Change, user: str | None) -> Asset | None:
         """Change what users say of an asset; the asset as it is then."""
-        await self.store.write(writes.change, asset, wanted, self._clock())
+        await self._write(_anything, writes.change, asset, wanted, self._clock())
         return await self.get(asset.id, user)
 
     async def remove(self, asset: Asset, *, with_file: bool) -> None:
         """Take an asset out of the library, its file too if it is asked for. Raises AssetProtected for a model."""
         if with_file and asset.place.root == "models" and not asset.is_reference:
             raise AssetProtected("Model files are not removed for clients")
-        if await self.store.write(writes.remove, asset, with_file=with_file):
+        if await self._write(_anything, writes.remove, asset, with_file=with_file):
             await asyncio.to_thread(self._unlink, asset.place)
 
     def _unlink(self, place: Place) -> None:
@@ -150,20 +194,43 @@ class AssetLibrary:
 
     async def add_tags(self, asset: Asset, tags: Sequence[str]) -> list[str]:
         """Give an asset tags; those that it did not have."""
-        return await self.store.write(writes.add_tags, asset.id, tags, self._clock())
+        return await self._write(_if_any, writes.add_tags, asset.id, tags, self._clock())
 
     async def remove_tags(self, asset: Asset, tags: Collection[str]) -> list[str]:
         """Take tags from an asset; those that it had. Those of its place and of a missing file stay."""
         free = [tag for tag in tags if tag not in (*ROLES, MISSING)]
-        return await self.store.write(writes.remove_tags, asset.id, free, self._clock())
+        return await self._write(_if_any, writes.remove_tags, asset.id, free, self._clock())
+
+    async def mark_missing(self, ids: Sequence[str]) -> int:
+        """Give assets the tag of those whose file is gone; how many had it not."""
+        return await self._write(_if_any, writes.mark_missing, ids)
+
+    async def set_hashes(self, hashes: Mapping[str, tuple[str, int]]) -> None:
+        """Note hashes, id -> (hash, time of the file in ns when it was read), unless a file has changed meanwhile."""
+        if hashes:
+            await self._write(_anything, writes.set_hashes, hashes)
+
+    def forget_root_soon(self, root: str) -> asyncio.Task[None]:
+        """Begin to remove everything of a folder that has been emptied; whoever asks meanwhile waits until it is done.
+
+        The caller cancels the task when it is no longer wanted.
+        """
+        self._is_ready.clear()
+        return asyncio.get_running_loop().create_task(self.forget_root(root))
 
     async def forget_root(self, root: str) -> None:
         """Remove everything of a folder that has been emptied."""
-        await self.store.write(writes.forget_root, root)
+        try:
+            while written := await self.store.write(writes.forget_some, root, _FORGOTTEN_AT_ONCE):
+                logger.debug("forgot %d assets of %s", written, root)
+        except JobStoreError as error:
+            logger.warning("assets of the folder %s stay, though it is empty: %s", root, error)
+        finally:
+            self._is_ready.set()
 
     async def forget_file(self, place: Place) -> None:
         """Remove every asset of a file that is no longer there."""
-        await self.store.write(writes.forget_file, place)
+        await self._write(_anything, writes.forget_file, place)
 
     # Uploads
 
@@ -192,6 +259,19 @@ class AssetLibrary:
         if Path(name).suffix.lower() not in allowed:
             raise ModelError(f"{name[:100]!r} is no model file: use {', '.join(sorted(allowed))}")
         return model_folder.paths[0]
+
+
+def _anything(_answer: object) -> None:
+    """Every total may have changed."""
+
+
+def _nothing(_answer: object) -> Sequence[Found]:
+    return ()
+
+
+def _if_any(answer: object) -> Sequence[Found] | None:
+    """Totals have changed when the answer has something."""
+    return None if answer else ()
 
 
 def _is_unchanged(asset: Asset, found: Found) -> bool:

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from inglenook.assets import queries, writes
 from inglenook.assets.asset import Asset, Found, Place
 from inglenook.assets.hashing import Cancelled
 from inglenook.assets.library import AssetLibrary, hashed
@@ -167,7 +166,7 @@ class Scanner:
             check()
             gone = await asyncio.to_thread(self._gone, part)
             if gone:
-                marked += await self.library.store.write(writes.mark_missing, gone)
+                marked += await self.library.mark_missing(gone)
         return marked
 
     def _gone(self, part: Sequence[Asset]) -> list[str]:
@@ -178,7 +177,7 @@ class Scanner:
             for asset in part:
                 self._check()
                 hashes = await asyncio.to_thread(self._hashes, asset)
-                await self.library.store.write(writes.set_hashes, hashes)
+                await self.library.set_hashes(hashes)
                 progress.hashed += len(hashes)
 
     def _hashes(self, asset: Asset) -> Mapping[str, tuple[str, int]]:
@@ -191,7 +190,7 @@ class Scanner:
     async def _assets(self, root: str, *, without_hash: bool = False) -> AsyncIterator[list[Asset]]:
         last = ""
         while True:
-            part = await self.library.store.read(queries.after, root, last, _AT_ONCE, without_hash=without_hash)
+            part = await self.library.behind(root, last, _AT_ONCE, without_hash=without_hash)
             if not part:
                 return
             yield part

@@ -7,15 +7,28 @@ import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from inglenook.assets.asset import MISSING, Asset, Change, Found, Place
+from inglenook.errors import InglenookError
 from inglenook.jobs.asset_tables import asset_tags, assets
 
+_FILTERED = ("hidden", "owner", "hash")
+"""Columns that filters ask for, and that the file of an asset may change."""
 _MISSING_POSITION = 1 << 20
 """Behind every other tag."""
+
+MAX_TAGS = 256
+"""Tags of an asset."""
+
+Effect = Literal["added", "changed", "none"]
+"""Of a file on which assets a filter matches: one more; perhaps others; the same as before."""
+
+
+class TooManyTags(InglenookError):
+    """An asset would have more than MAX_TAGS tags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +37,8 @@ class Registered:
 
     id: str
     is_new: bool
+    """It is shown now, and was not before."""
+    effect: Effect = "changed"
 
 
 def register(connection: Connection, files: Sequence[Found], now_ms: int) -> list[Registered]:
@@ -34,14 +49,14 @@ def register(connection: Connection, files: Sequence[Found], now_ms: int) -> lis
     answers: dict[Place, Registered] = {}
     for place, row in known.items():
         is_new = row.hidden and (last[place].is_news or _differs(row, last[place]))
-        _refresh(connection, row, last[place], now_ms)
-        answers[place] = Registered(row.id, is_new)
+        has_changed = _refresh(connection, row, last[place], now_ms) or row.id in missing
+        answers[place] = Registered(row.id, is_new, "changed" if has_changed else "none")
     _drop(connection, MISSING, missing)
     new = {place: str(uuid.uuid4()) for place in last if place not in known}
     if new:
         connection.execute(insert(assets), [_row(new[place], last[place], now_ms) for place in new])
         connection.execute(insert(asset_tags), [row for place in new for row in _tag_rows(new[place], last[place])])
-    answers |= {place: Registered(asset_id, is_new=True) for place, asset_id in new.items()}
+    answers |= {place: Registered(asset_id, is_new=True, effect="added") for place, asset_id in new.items()}
     return [answers[file.place] for file in files]
 
 
@@ -96,8 +111,8 @@ def _differs(row: Row[Any], file: Found) -> bool:
     return (row.size, row.modified_ns) != (file.size, file.modified_ns)
 
 
-def _refresh(connection: Connection, row: Row[Any], file: Found, now_ms: int) -> None:
-    """Note how the file of an asset is now."""
+def _refresh(connection: Connection, row: Row[Any], file: Found, now_ms: int) -> bool:
+    """Note how the file of an asset is now; whether other filters may match it."""
     values: dict[str, Any] = {}
     if _differs(row, file):
         values |= {"size": file.size, "modified_ns": file.modified_ns, "hash": file.hash, "updated_ms": now_ms}
@@ -112,8 +127,8 @@ def _refresh(connection: Connection, row: Row[Any], file: Found, now_ms: int) ->
         values["owner"] = ""  # two users have made the same file
     if values:
         connection.execute(update(assets).where(assets.c.id == row.id).values(values))
-    if file.tags:
-        _put_tags(connection, row.id, file.tags)
+    tagged = _put_tags(connection, row.id, file.tags) if file.tags else []
+    return bool(tagged) or any(values.get(name, row._mapping[name]) != row._mapping[name] for name in _FILTERED)
 
 
 def refer(connection: Connection, source_id: str, file: Found, now_ms: int) -> tuple[str, bool]:
@@ -178,11 +193,12 @@ def remove(connection: Connection, asset: Asset, *, with_file: bool) -> bool:
     return False
 
 
-def forget_root(connection: Connection, root: str) -> None:
-    """Remove everything of a folder that has been emptied."""
-    of_root = select(assets.c.id).where(assets.c.root == root)
-    connection.execute(delete(asset_tags).where(asset_tags.c.asset_id.in_(of_root)))
-    connection.execute(delete(assets).where(assets.c.root == root))
+def forget_some(connection: Connection, root: str, at_most: int) -> int:
+    """Remove some of the assets of a folder that has been emptied; how many."""
+    of_root = select(assets.c.id).where(assets.c.root == root).limit(at_most)
+    ids = list(connection.scalars(of_root))
+    _delete(connection, ids)
+    return len(ids)
 
 
 def forget_file(connection: Connection, place: Place) -> None:
@@ -239,6 +255,8 @@ def _put_tags(connection: Connection, asset_id: str, tags: Iterable[str]) -> lis
     start = max((row.position for row in rows if row.position < _MISSING_POSITION), default=-1) + 1
     added = [tag for tag in dict.fromkeys(tags) if tag not in known]
     if added:
+        if len(rows) + len(added) > MAX_TAGS:
+            raise TooManyTags(f"An asset has up to {MAX_TAGS} tags; this one would have {len(rows) + len(added)}")
         connection.execute(
             insert(asset_tags),
             [{"asset_id": asset_id, "tag": tag, "position": start + index} for index, tag in enumerate(added)],

@@ -42,7 +42,6 @@ IGNORED: dict[str, Values] = {
     # What ComfyUI has beside its server
     **_all("none", "--dont-print-server --disable-api-nodes"),
     **_all("none", "--enable-manager --disable-manager-ui --enable-manager-legacy-ui"),
-    **_all("none", "--disable-assets-autoscan"),
     **_all("one", "--default-hashing-function --comfy-api-base --front-end-version"),
 }
 """Option -> what follows it."""

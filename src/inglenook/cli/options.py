@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError as UnreadableSetting
 
 from inglenook.errors import SettingsError
-from inglenook.settings import Settings
+from inglenook.settings import SERVER_VARIABLES, Settings
 
-_SECRET = ("api_key", "database_url")
+_SECRET = ("api_key", "comfyui_servers", "database_url")
 """Settings whose value no message may show."""
 
 
@@ -63,6 +63,8 @@ def cache_settings(*, classic: bool, lru: int | None, none: bool, ram: str | Non
 
 def _fault(entry: Mapping[str, Any]) -> str:
     name = str(entry["loc"][0]) if entry["loc"] else "settings"
+    if name.upper() in SERVER_VARIABLES:
+        name = "comfyui_servers"
     expected = str(entry["msg"]).removeprefix("Input ").removeprefix("Value error, ")
     if name in _SECRET:
         return f"{name} (INGLENOOK_{name.upper()}) cannot be used: {expected}"

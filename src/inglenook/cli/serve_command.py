@@ -17,11 +17,12 @@ _SECTIONS: dict[str, str] = {
     "What a browser sees": "--front-end --front-end-root --auto-launch",
     "Folders": "--base-directory --data-dir --input-directory --output-directory --temp-directory --user-directory"
     " --extra-model-paths-config --database-url",
+    "Other servers": "--comfyui-server --local --remote-slots",
     "Devices and memory": "--cpu --cuda-device --default-device --reserve-vram --worker-memory-limit",
     "Jobs": "--default-timeout --strict --cache-classic --cache-lru --cache-none --cache-ram",
     "Node packs": "--disable-all-custom-nodes --whitelist-custom-nodes",
     "Previews, files, logs": "--preview-method --preview-size --disable-metadata --enable-assets --enable-asset-hashing"
-    " --log-level --log-stdout",
+    " --assets-autoscan --log-level --log-stdout",
 }
 """Title -> options in the order in which they are shown. Those that are not named come last."""
 _OTHERS = "Others"

@@ -61,6 +61,10 @@ EnableAssets = Annotated[
 EnableAssetHashing = Annotated[
     bool | None, typer.Option("--enable-asset-hashing", help="Hash the files that a scan of the folders finds.")
 ]
+AssetsAutoscan = Annotated[
+    bool | None,
+    typer.Option("--assets-autoscan/--disable-assets-autoscan", help="Look for new files at the start [default: on]."),
+]
 Strict = Annotated[bool | None, typer.Option("--strict", help="Repair nothing in workflows that are submitted.")]
 LogStdout = Annotated[
     bool | None, typer.Option("--log-stdout", help="Show log records on standard output, not standard error.")
@@ -68,6 +72,13 @@ LogStdout = Annotated[
 QuickTest = Annotated[
     bool, typer.Option("--quick-test-for-ci", help="Stop as soon as everything has started, packs too.")
 ]
+
+ComfyuiServer = Annotated[
+    list[str] | None,
+    typer.Option(metavar="HOST:PORT|URL", help="Another ComfyUI server that runs jobs too; may be given again."),
+]
+Local = Annotated[bool | None, typer.Option("--local/--no-local", help="Run jobs on this machine too [default: on].")]
+RemoteSlots = Annotated[int | None, typer.Option(help="Jobs of ours that another server has at a time [default: 2].")]
 
 ListFeatureFlags = Annotated[bool, typer.Option("--list-feature-flags", hidden=True)]
 """ComfyUI names those flags that it knows itself; here there are none: `--feature-flag` takes any."""

@@ -20,6 +20,7 @@ from inglenook.client.errors import (
     StatusError,
 )
 from inglenook.client.events import Event
+from inglenook.client.limits import Limits
 from inglenook.client.types import (
     Graph,
     HistoryEntry,
@@ -44,6 +45,7 @@ __all__ = [
     "JobFailed",
     "JobInterrupted",
     "JobLost",
+    "Limits",
     "OutputFile",
     "Outputs",
     "PromptRejected",

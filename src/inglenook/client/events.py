@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
+from inglenook.client.parsing import parse_json
 
 _HEAD = struct.Struct(">II")
 _MEDIA_TYPES = {1: "image/jpeg", 2: "image/png"}
@@ -119,6 +119,11 @@ class JobFailure:
     exception_message: str
     exception_type: str
     traceback: Sequence[str] = ()
+    executed: Sequence[str] = ()
+    """Nodes that had finished."""
+    inputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What the node was given."""
+    current_outputs: Sequence[str] = ()
 
     @property
     def ends_job(self) -> bool:
@@ -132,6 +137,8 @@ class JobInterruption:
 
     prompt_id: str | None
     node: str
+    node_type: str = ""
+    executed: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +181,8 @@ def read_message(message: str | bytes) -> Event:
     if isinstance(message, bytes):
         return _read_binary(message)
     try:
-        parsed = orjson.loads(message)
-    except orjson.JSONDecodeError:
+        parsed = parse_json(message)
+    except ValueError:
         return Unknown(None, "", message)
     if not isinstance(parsed, dict):
         return Unknown(None, "", parsed)
@@ -194,8 +201,7 @@ def read_event(kind: str, data: Any) -> Event:
         case "execution_start" if prompt_id is not None:
             return JobStarted(prompt_id)
         case "execution_cached":
-            nodes = data.get("nodes")
-            return NodesCached(prompt_id, tuple(map(str, nodes)) if isinstance(nodes, list) else ())
+            return NodesCached(prompt_id, _texts(data.get("nodes")))
         case "executing" if node is not None:
             return NodeStarted(prompt_id, node, _text(data.get("display_node"), node))
         case "executing":
@@ -215,7 +221,8 @@ def read_event(kind: str, data: Any) -> Event:
         case "execution_error":
             return _failure(prompt_id, data)
         case "execution_interrupted":
-            return JobInterruption(prompt_id, _text(data.get("node_id")))
+            node_type, executed = _text(data.get("node_type")), _texts(data.get("executed"))
+            return JobInterruption(prompt_id, _text(data.get("node_id")), node_type, executed)
     return Unknown(prompt_id, kind, data)
 
 
@@ -228,14 +235,17 @@ def _status(data: Mapping[str, Any]) -> Event:
 
 
 def _failure(prompt_id: str | None, data: Mapping[str, Any]) -> JobFailure:
-    traceback = data.get("traceback")
+    inputs = data.get("current_inputs")
     return JobFailure(
         prompt_id,
         node=_text(data.get("node_id")),
         node_type=_text(data.get("node_type")),
         exception_message=_text(data.get("exception_message")),
         exception_type=_text(data.get("exception_type")),
-        traceback=tuple(map(str, traceback)) if isinstance(traceback, list) else (),
+        traceback=_texts(data.get("traceback")),
+        executed=_texts(data.get("executed")),
+        inputs=inputs if isinstance(inputs, dict) else {},
+        current_outputs=_texts(data.get("current_outputs")),
     )
 
 
@@ -255,8 +265,8 @@ def _read_binary(message: bytes) -> Event:
 
 def _described_preview(description: bytes, picture: bytes) -> Event:
     try:
-        about = orjson.loads(description)
-    except orjson.JSONDecodeError:
+        about = parse_json(description)
+    except ValueError:
         about = None
     if not isinstance(about, dict):
         return Unknown(None, "binary", description)
@@ -266,6 +276,10 @@ def _described_preview(description: bytes, picture: bytes) -> Event:
 
 def _text_or_none(value: Any) -> str | None:
     return None if value is None else str(value)
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else ()
 
 
 def _text(value: Any, default: str = "") -> str:

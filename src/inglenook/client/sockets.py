@@ -9,17 +9,24 @@ from contextlib import ExitStack
 import websockets.asyncio.client
 import websockets.sync.client
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.protocol import State
 
 from inglenook.client.errors import ConnectionFailed, Forbidden, StatusError, Unauthorized
+from inglenook.client.limits import Limits
 
-LARGEST_MESSAGE_BYTES = 256 << 20
-"""A full-size PNG of SaveImageWebsocket is one message."""
 _CONNECT_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = 1.0
 
 
 class SocketClosed(Exception):
     """The connection ended; it may be made again."""
+
+
+class _Connect(websockets.asyncio.client.connect):
+    """Goes where it is told and nowhere else: the servers of this API do not redirect."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
 
 
 class AsyncSocket:
@@ -29,15 +36,16 @@ class AsyncSocket:
         self._connection = connection
 
     @classmethod
-    async def connect(cls, url: str, headers: Mapping[str, str], *, use_proxy: bool) -> AsyncSocket:
+    async def connect(cls, url: str, headers: Mapping[str, str], *, use_proxy: bool, limits: Limits) -> AsyncSocket:
         """Raises ConnectionFailed, or the StatusError with which the server refused."""
         try:
             return cls(
-                await websockets.asyncio.client.connect(
+                await _Connect(
                     url,
                     additional_headers=headers,
                     compression=None,
-                    max_size=LARGEST_MESSAGE_BYTES,
+                    max_size=limits.message_bytes,
+                    max_queue=limits.waiting_messages,
                     open_timeout=_CONNECT_TIMEOUT_S,
                     close_timeout=_CLOSE_TIMEOUT_S,
                     proxy=True if use_proxy else None,
@@ -45,6 +53,10 @@ class AsyncSocket:
             )
         except (OSError, WebSocketException, EOFError) as error:
             raise _refusal(url, error) from error
+
+    @property
+    def is_open(self) -> bool:
+        return self._connection.state is State.OPEN
 
     async def send(self, text: str) -> None:
         try:
@@ -74,7 +86,7 @@ class Socket:
         self._closing = closing
 
     @classmethod
-    def connect(cls, url: str, headers: Mapping[str, str], *, use_proxy: bool) -> Socket:
+    def connect(cls, url: str, headers: Mapping[str, str], *, use_proxy: bool, limits: Limits) -> Socket:
         """Raises ConnectionFailed, or the StatusError with which the server refused."""
         stack = ExitStack()
         try:
@@ -83,7 +95,8 @@ class Socket:
                     url,
                     additional_headers=headers,
                     compression=None,
-                    max_size=LARGEST_MESSAGE_BYTES,
+                    max_size=limits.message_bytes,
+                    max_queue=limits.waiting_messages,
                     open_timeout=_CONNECT_TIMEOUT_S,
                     close_timeout=_CLOSE_TIMEOUT_S,
                     proxy=True if use_proxy else None,
@@ -92,6 +105,10 @@ class Socket:
         except (OSError, WebSocketException, EOFError) as error:
             raise _refusal(url, error) from error
         return cls(connection, stack)
+
+    @property
+    def is_open(self) -> bool:
+        return self._connection.state is State.OPEN
 
     def send(self, text: str) -> None:
         try:

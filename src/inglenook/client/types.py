@@ -123,6 +123,8 @@ class HistoryEntry:
     completed: bool
     events: tuple[Event, ...] = field(repr=False)
     """Start, cached nodes and end."""
+    meta: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    """Node id of an output -> `{"node_id", "display_node", "parent_node", "real_node_id"}`; old servers have none."""
 
     @classmethod
     def from_json(cls, prompt_id: str, entry: Any) -> HistoryEntry:
@@ -131,20 +133,23 @@ class HistoryEntry:
         queued = QueueEntry.from_json(entry.get("prompt"))
         status = entry.get("status")
         status = status if isinstance(status, dict) else {}
-        outputs = entry.get("outputs")
         messages = [item for item in _items(status.get("messages")) if isinstance(item, list) and len(item) == 2]
         return cls(
             prompt_id=prompt_id,
             number=queued.number,
             graph=queued.graph,
             extra_data=queued.extra_data,
-            outputs={str(node): output for node, output in outputs.items() if isinstance(output, dict)}
-            if isinstance(outputs, dict)
-            else {},
+            outputs=_objects(entry.get("outputs")),
             status=str(status.get("status_str", "success")),
             completed=status.get("completed") is not False,
             events=tuple(read_event(str(kind), data) for kind, data in messages),
+            meta=_objects(entry.get("meta")),
         )
+
+
+def _objects(value: Any) -> dict[str, Mapping[str, Any]]:
+    """The objects of an object."""
+    return {str(key): item for key, item in value.items() if isinstance(item, dict)} if isinstance(value, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,18 +196,46 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
+class FetchedFile:
+    """What `fetch` found."""
+
+    size_bytes: int
+    etag: str | None
+    """The server's name for this content."""
+    is_unchanged: bool = False
+    """It is the content of the given etag, and was not sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogAnswer:
+    """`/object_info` as it came."""
+
+    body: bytes = field(repr=False)
+    etag: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class UploadedFile:
     """A file in the server's folders."""
 
     name: str
     subfolder: str
     type: str
+    content_hash: str | None = None
+    """`blake3:...` of what was stored, from servers with assets."""
 
     @classmethod
     def from_json(cls, answer: Any) -> UploadedFile:
         if not isinstance(answer, dict) or not isinstance(answer.get("name"), str):
             raise InvalidAnswer("/upload/image", "there is no name in it")
-        return cls(answer["name"], str(answer.get("subfolder") or ""), str(answer.get("type") or "input"))
+        asset = answer.get("asset")
+        stored = asset.get("asset_hash") if isinstance(asset, dict) else None
+        return cls(
+            answer["name"],
+            str(answer.get("subfolder") or ""),
+            str(answer.get("type") or "input"),
+            stored if isinstance(stored, str) else None,
+        )
 
     @property
     def reference(self) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 
+from inglenook.dispatch.catalog_union import union
 from inglenook.engine.catalog import Catalog
 from inglenook.engine.graph import Graph
 from inglenook.engine.replacement import NodeReplacement, replace_nodes
@@ -25,6 +26,9 @@ from inglenook.media.folders import Folders
 from inglenook.nodes.interfaces import builtin_interfaces, yields_to_packs
 
 logger = logging.getLogger(__name__)
+
+LOCAL = "local"
+"""Name of the worker of this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +43,19 @@ class ObjectInfo:
 class Catalogs:
     """Holds the catalog that requests are validated against."""
 
-    def __init__(self, folders: Folders, kept_file: Path) -> None:
+    def __init__(self, folders: Folders, kept_file: Path, *, local: str | None = LOCAL) -> None:
+        """local: the worker of this machine; None where there is none, and so no built-in classes."""
         self._folders = folders
         self._kept_file = kept_file
-        self._documents: dict[str, Any] = self._first_documents()
+        self._local = local
+        self._documents: Mapping[str, Any] = self._first_documents()
+        self._of_workers: dict[str, tuple[Mapping[str, Any], Sequence[NodeReplacement]]] = {}
+        """What each worker said last; that of the local one comes first."""
+        if local is not None:
+            self._of_workers[local] = (self._documents, ())
+        self._awaited = set() if local is None else {local}
+        """Workers that may have classes which nobody knows yet."""
         self._replacements: dict[str, list[NodeReplacement]] = {}
-        self._is_complete = False
         self._changed = asyncio.Event()
         self._object_info: tuple[Catalog, object, ObjectInfo] | None = None
         """With the catalog and the state of the folders that it was built from."""
@@ -54,9 +65,11 @@ class Catalogs:
     def _build(self) -> Catalog:
         return Catalog.from_documents(self._documents, self._folders.choices, self._folders.input_exists)
 
-    def _first_documents(self) -> dict[str, Any]:
+    def _first_documents(self) -> Mapping[str, Any]:
         """What is known before a worker is ready: the built-in classes, and those of packs at the last run."""
         kept = self._read_kept()
+        if self._local is None:
+            return kept
         of_packs = {
             name: document
             for name, document in kept.items()
@@ -93,42 +106,79 @@ class Catalogs:
             if name not in self._documents
         }
 
-    def update(self, documents: Mapping[str, Any], replacements: Sequence[NodeReplacement] = ()) -> None:
-        """Take what a worker says that it knows as the catalog, and keep it for the next start."""
-        self._is_complete = True
-        self._replacements = {}
-        for replacement in replacements:
-            self._replacements.setdefault(replacement.old_node_id, []).append(replacement)
-        if documents != self._documents:
-            self._documents = dict(documents)
-            self.current = self._build()
-            try:
-                self._kept_file.parent.mkdir(parents=True, exist_ok=True)
-                temporary = self._kept_file.with_suffix(".new")
-                temporary.write_bytes(orjson.dumps(self._documents))
-                temporary.replace(self._kept_file)
-            except OSError as error:
-                logger.warning("the node catalog could not be kept: %s", error)
+    def expect(self, worker: str) -> None:
+        """A worker was added that has not said yet what it knows."""
+        if worker not in self._of_workers:
+            self._awaited.add(worker)
+
+    def update(
+        self, documents: Mapping[str, Any], replacements: Sequence[NodeReplacement] = (), *, worker: str | None = None
+    ) -> None:
+        """Take what a worker (without one: the local one) says that it knows into the catalog.
+
+        The catalog is kept for the next start.
+        """
+        name = worker or self._local or LOCAL
+        self._awaited.discard(name)
+        self._of_workers[name] = (documents, replacements)
+        self._unite()
         self._changed.set()
+        self._changed = asyncio.Event()
+
+    def forget(self, worker: str) -> None:
+        """A worker is gone; what the last one knew stays known."""
+        self._awaited.discard(worker)
+        if self._of_workers.pop(worker, None) is not None and self._of_workers:
+            self._unite()
 
     def change(self, documents: Mapping[str, Any]) -> None:
-        """Replace some documents by newer ones. Not kept on disk: a worker tells them again when it starts."""
-        if documents:
-            self._documents = {**self._documents, **documents}
+        """Replace some documents of the local worker by newer ones.
+
+        Not kept on disk: a worker tells them again when it starts.
+        """
+        name = self._local or LOCAL
+        if documents and name in self._of_workers:
+            before, replacements = self._of_workers[name]
+            self._of_workers[name] = ({**before, **documents}, replacements)
+            self._documents = union([known for known, _ in self._of_workers.values()])
             self.current = self._build()
+
+    def _unite(self) -> None:
+        self._replacements = {}
+        for _, replacements in self._of_workers.values():
+            for replacement in replacements:
+                self._replacements.setdefault(replacement.old_node_id, []).append(replacement)
+        documents = union([known for known, _ in self._of_workers.values()])
+        if documents != self._documents:
+            self._documents = documents
+            self.current = self._build()
+            self._keep()
+
+    def _keep(self) -> None:
+        try:
+            self._kept_file.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self._kept_file.with_suffix(".new")
+            temporary.write_bytes(orjson.dumps(self._documents))
+            temporary.replace(self._kept_file)
+        except OSError as error:
+            logger.warning("the node catalog could not be kept: %s", error)
 
     def knows(self, class_types: Iterable[str]) -> bool:
         return all(class_type in self._documents for class_type in class_types)
 
     async def wait_for(self, class_types: Iterable[str], timeout_s: float) -> None:
-        """Wait until a worker has been ready, if any of these classes is unknown until then."""
-        if self._is_complete or self.knows(class_types):
-            return
+        """Wait until the workers have been ready, if any of these classes is unknown until then.
+
+        Those that are not there in time are not waited for again.
+        """
+        wanted = list(class_types)
+        awaited = set(self._awaited)
         try:
             async with asyncio.timeout(timeout_s):
-                await self._changed.wait()
+                while self._awaited & awaited and not self.knows(wanted):
+                    await self._changed.wait()
         except TimeoutError:
-            return
+            self._awaited -= awaited - ({self._local} if self._local else set())
 
     def object_info(self) -> ObjectInfo:
         """Return the whole catalog as `/object_info` shows it. May list folders and takes milliseconds when they

@@ -21,7 +21,8 @@ from sqlalchemy import Connection
 
 from inglenook.dispatch import endings
 from inglenook.dispatch.bus import Bus
-from inglenook.dispatch.placement import choose
+from inglenook.dispatch.needs import Needs, needs
+from inglenook.dispatch.pool import ListChoices, Members
 from inglenook.dispatch.run import END_EVENTS, Run
 from inglenook.dispatch.waiting import WaitingRuns
 from inglenook.engine.events import AnyEvent
@@ -29,6 +30,7 @@ from inglenook.errors import JobError
 from inglenook.jobs import (
     Added,
     AddOutcome,
+    DeathCount,
     Job,
     JobRejected,
     JobResult,
@@ -38,7 +40,7 @@ from inglenook.jobs import (
     State,
     Webhook,
 )
-from inglenook.workers.worker import Cause, Death, Request, Worker, WorkerListener, WorkerState
+from inglenook.workers.worker import Cause, Death, Request, Worker, WorkerListener
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +50,13 @@ _MOST_REPLAYED = 500
 _MOST_HELD_BACK = 10_000
 _CLAIM_AFTER_S = 0.02
 _STORE_PAUSE_S = 1.0
+_LOOK_AGAIN_S = 0.5
+"""How often jobs that wait for workers with their models are looked at when nothing happens."""
 MAX_WORKER_DEATHS = 1
 """A job whose worker dies more often than this fails."""
+MAX_LOST_ATTEMPTS = 4
+"""The same where the attempts were lost by remote servers."""
+_ALLOWED_DEATHS = {Cause.CRASH: MAX_WORKER_DEATHS, Cause.LOST: MAX_LOST_ATTEMPTS}
 
 
 class QueueFull(JobError):
@@ -88,12 +95,17 @@ class _Notice:
     client_id: str | None
 
 
+def _as_needs(needed: Needs | frozenset[str]) -> Needs:
+    """Needs that are node classes alone, as needs."""
+    return needed if isinstance(needed, Needs) else needs(needed)
+
+
 @dataclass(frozen=True, slots=True)
 class NewRun:
     """A job with what the dispatcher needs to know of it."""
 
     job: Job
-    class_types: frozenset[str]
+    needs: Needs | frozenset[str]
     secrets: Mapping[str, Any]
     ask_validators: bool
 
@@ -112,10 +124,17 @@ class Dispatcher(WorkerListener):
         job_timeout_s: float | None = None,
         on_worker_ready: Callable[[Worker], None] = lambda worker: None,
         discard_attempts: Callable[[Collection[str]], object] = lambda job_ids: None,
+        list_choices: ListChoices = lambda source: (),
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        """discard_attempts removes the files that attempts at these jobs wrote, before the next attempt."""
-        self.workers = list(workers)
+        """discard_attempts removes the files that attempts at these jobs wrote, before the next attempt.
+
+        list_choices: what declared lists of choices hold on this machine.
+        """
+        self.members = Members(workers, list_choices)
+        self._held: Sequence[Run] = ()
+        self._look_again: asyncio.TimerHandle | None = None
+        self._is_started = False
         self._store = store
         self._bus = bus
         self._queue_limit = queue_limit
@@ -144,12 +163,12 @@ class Dispatcher(WorkerListener):
 
     # -- life --------------------------------------------------------------------------------------------------------
 
-    async def recover(self, class_types_of: Callable[[Job], frozenset[str]]) -> None:
+    async def recover(self, needs_of: Callable[[Job], Needs | frozenset[str]]) -> None:
         """Queue what the store holds from before; what a dead attempt wrote is removed."""
         jobs = await self._store.recover(lambda job: endings.lost_with_server(job, self._clock_ms()))
         self._discard_attempts([job.id for job in jobs])
         for job in jobs:
-            self._enqueue(Run(job.slim(), class_types_of(job), ask_validators=True))
+            self._enqueue(Run(job.slim(), _as_needs(needs_of(job)), ask_validators=True))
         self._number = int(await self._store.next_number())
         self._is_paused = await self._store.is_queue_paused()
         if self._waiting:
@@ -157,6 +176,7 @@ class Dispatcher(WorkerListener):
 
     async def start(self) -> None:
         """Start the workers; jobs run as soon as one is ready."""
+        self._is_started = True
         for worker in self.workers:
             await worker.start(self)
 
@@ -182,8 +202,9 @@ class Dispatcher(WorkerListener):
                     self._discard_attempts([run.job.id])
             except JobError as error:
                 logger.error("job %s could not be put back: %s", run.job.id, error)
-        if self._sweep is not None:
-            self._sweep.cancel()
+        for timer in (self._sweep, self._look_again):
+            if timer is not None:
+                timer.cancel()
         if self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         for run in (*self._waiting, *left, *self._ended.values()):
@@ -205,6 +226,11 @@ class Dispatcher(WorkerListener):
             logger.error("a task of the dispatcher failed", exc_info=task.exception())
 
     # -- what others see ---------------------------------------------------------------------------------------------
+
+    @property
+    def workers(self) -> list[Worker]:
+        """All workers, also those that get no more jobs."""
+        return self.members.workers
 
     @property
     def is_closing(self) -> bool:
@@ -274,7 +300,7 @@ class Dispatcher(WorkerListener):
     async def submit(
         self,
         job: Job,
-        class_types: frozenset[str],
+        needed: Needs | frozenset[str],
         secrets: dict[str, Any],
         *,
         ask_validators: bool = False,
@@ -289,7 +315,7 @@ class Dispatcher(WorkerListener):
             raise ShuttingDown
         self._check_room(job.size_bytes)
         job = self._with_limit(job)
-        run = Run(job, class_types, secrets, ask_validators)
+        run = Run(job, _as_needs(needed), secrets, ask_validators)
         self._accepting.setdefault(job.id, run)
         try:
             outcome = await self._store.add(job, webhooks)
@@ -317,7 +343,9 @@ class Dispatcher(WorkerListener):
         if self._is_closing:
             raise ShuttingDown
         self._check_room(sum(new.job.size_bytes for new in news), len(news))
-        runs = [Run(self._with_limit(new.job), new.class_types, dict(new.secrets), new.ask_validators) for new in news]
+        runs = [
+            Run(self._with_limit(new.job), _as_needs(new.needs), dict(new.secrets), new.ask_validators) for new in news
+        ]
         self._accepting.update((run.job.id, run) for run in runs)
         try:
             outcomes = await self._store.add_all([run.job for run in runs], webhooks, beside)
@@ -362,23 +390,35 @@ class Dispatcher(WorkerListener):
     def wake(self) -> None:
         """Give waiting jobs to free workers."""
         while not (self._is_closing or self._pauses or self._is_paused):
-            pair = self._next_pair()
-            if pair is None:
+            decision = self.members.decide(iter(self._waiting), asyncio.get_running_loop().time())
+            if decision.start is None:
+                self._hold(decision.held)
                 return
-            self._start(*pair)
+            for run in decision.held:
+                run.overtaken += 1
+            run, member = decision.start
+            self._start(run, member.worker)
 
-    def _next_pair(self) -> tuple[Run, Worker] | None:
-        """The first waiting run that a free worker can take, with that worker."""
-        free = [worker for worker in self.workers if worker.state is WorkerState.READY]
-        if free:
-            for run in self._waiting:
-                worker = choose(run.class_types, free)
-                if worker is not None:
-                    return run, worker
-        return None
+    def _hold(self, runs: Sequence[Run]) -> None:
+        """Remember which jobs wait for workers that have their models, and look again soon."""
+        loop = asyncio.get_running_loop()
+        still = {run.job.id for run in runs}
+        for run in self._held:
+            if run.job.id not in still:
+                run.held_since = None
+        for run in runs:
+            run.held_since = loop.time() if run.held_since is None else run.held_since
+        self._held = runs
+        if runs and self._look_again is None:
+            self._look_again = loop.call_later(_LOOK_AGAIN_S, self._look)
+
+    def _look(self) -> None:
+        self._look_again = None
+        self.wake()
 
     def _start(self, run: Run, worker: Worker) -> None:
         self._begin(run, worker.name)
+        self.members.started(run, worker.name)
         job = run.job
         extra_data = {**job.all_extra_data(), **run.secrets}
         worker.execute(
@@ -400,14 +440,10 @@ class Dispatcher(WorkerListener):
 
     def _refuse_unknown(self, runs: Collection[Run]) -> None:
         """End waiting jobs with a node class that no worker has, such as one of a pack that was removed."""
-        if any(worker.documents is None for worker in self.workers):
-            return
-        if all(any(run.class_types <= (worker.documents or {}).keys() for worker in self.workers) for run in runs):
-            return
-        known = {class_type for worker in self.workers for class_type in worker.documents or ()}
-        for run in [run for run in runs if not run.class_types <= known]:
+        for run in [run for run in runs if not self.members.knows_all_classes(run.needs)]:
+            lacking = {name: found["classes"] for name, found in self.members.lacking(run.needs).items()}
             self._begin(run, "")
-            self._tell(run, "", endings.without_worker(sorted(run.class_types - known), self._clock_ms()))
+            self._tell(run, "", endings.without_worker(lacking, self._clock_ms()))
 
     def _claim(self, run: Run) -> None:
         """Write down who runs the job, if that has not been done.
@@ -549,6 +585,7 @@ class Dispatcher(WorkerListener):
         run.log.set_end(run.result.state.value, run.result.error)
         run.job = replace(run.job, state=run.result.state, ended_ms=run.result.ended_ms)
         self._claim(run)
+        self.members.ended(run, run.result.state.value)
         try:
             future = self._store.finish(run.job.id, run.job.attempt, _with_events(run, run.result))
         except JobRejected as error:
@@ -593,7 +630,10 @@ class Dispatcher(WorkerListener):
         run = self._running.get(job_id) if job_id is not None else None
         if run is None or run.job.attempt != attempt:
             return
-        if death.cause is Cause.CRASH and run.job.worker_deaths < MAX_WORKER_DEATHS and not run.is_cancelled:
+        if run.job.worker_deaths < _ALLOWED_DEATHS.get(death.cause, 0) and not run.is_cancelled:
+            if death.cause is Cause.LOST:
+                run.lost_on |= {worker.name}
+            self.members.ended(run, "lost")
             self._own(self._retry(run, death))
             return
         self._tell(run, worker.name, endings.after_death(run, death, self._clock_ms()))
@@ -606,19 +646,19 @@ class Dispatcher(WorkerListener):
         else:
             self._bus.notice(name, data, client_id)
 
-    async def _retry(self, run: Run, death: Death) -> None:
-        """Put a job whose worker died back into its place and remove what the attempt wrote."""
+    async def _retry(self, run: Run, death: Death, count: DeathCount = "worker") -> None:
+        """Put a job whose worker died, or was taken away, back into its place and remove what the attempt wrote."""
         job = run.job
         logger.warning("job %s goes back to the queue: %s", job.id, death.reason)
         self._claim(run)
-        if not await self._write(run, lambda: self._store.requeue(job.id, job.attempt, count="worker")):
+        if not await self._write(run, lambda: self._store.requeue(job.id, job.attempt, count=count)):
             logger.error("job %s could not go back to the queue", job.id)
             self._running.pop(job.id, None)
             return
         await asyncio.to_thread(self._discard_attempts, [job.id])
         ending = endings.after_death(run, death, self._clock_ms()) if run.is_cancelled else None
         self._running.pop(job.id, None)
-        run.job = replace(job, state=State.queued, worker_deaths=job.worker_deaths + 1)
+        run.job = replace(job, state=State.queued, worker_deaths=job.worker_deaths + (count == "worker"))
         run.worker = None
         run.log.add_retry(death.reason)
         self._enqueue(run)
@@ -629,6 +669,38 @@ class Dispatcher(WorkerListener):
             self._bus.run_retried(run, death.reason)
         self._bus.queue_changed(self.remaining, run)
         self.wake()
+
+    # -- workers come and go -------------------------------------------------------------------------------------------
+
+    async def add_worker(self, worker: Worker) -> None:
+        """Give jobs to one more worker. Raises NameTaken."""
+        self.members.add(worker)
+        if self._is_started and not self._is_closing:
+            await worker.start(self)
+
+    def drain(self, name: str, *, is_draining: bool = True) -> None:
+        """Give a worker no more jobs, or jobs again; what it runs ends there."""
+        member = self.members.get(name)
+        if member is not None:
+            member.is_draining = is_draining
+            self.wake()
+
+    async def remove_worker(self, name: str) -> None:
+        """Do without a worker, at once: what it runs goes back to the queue, and no attempt is counted."""
+        member = self.members.remove(name)
+        if member is None:
+            return
+        left = [run for run in self._running.values() if run.worker == name and run.end is None]
+        death = Death(Cause.LOST, f"worker {name} was removed")
+        for run in left:
+            self.members.ended(run, "lost")
+            self._own(self._retry(run, death, "none"))
+        await member.worker.close()
+        self.wake()
+
+    def runs_of(self, name: str) -> int:
+        """How many jobs a worker has."""
+        return sum(run.worker == name and run.end is None for run in self._running.values())
 
     # -- control -------------------------------------------------------------------------------------------------------
 

@@ -5,10 +5,11 @@ Pure functions from what is known to the events and results that clients and the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from inglenook.dispatch.needs import needs
 from inglenook.dispatch.run import Run
 from inglenook.engine.events import AnyEvent, Failed, Interrupted, NodeRef, Started, Succeeded
 from inglenook.jobs import Job, JobResult, State
@@ -42,11 +43,15 @@ def after_death(run: Run, death: Death, now_ms: int) -> list[AnyEvent]:
     return [*started, _failure(end, message, _OF_DEATH.get(death.cause, "inglenook.WorkerDied"))]
 
 
-def without_worker(missing: Sequence[str], now_ms: int) -> list[AnyEvent]:
-    """The events of a run that no worker can take, because none has these node classes."""
-    message = (
-        f"No worker has these node classes: {', '.join(missing)}. Install the node pack, then submit the job again."
-    )
+def without_worker(lacking: Mapping[str, Sequence[str]], now_ms: int) -> list[AnyEvent]:
+    """The events of a run that no worker can take. lacking: worker -> node classes that it does not have."""
+    nowhere = sorted(set.intersection(*map(set, lacking.values()))) if lacking else []
+    if nowhere:
+        what = f"No worker has these node classes: {', '.join(nowhere)}."
+    else:
+        each = "; ".join(f"{name} lacks {', '.join(missing)}" for name, missing in lacking.items())
+        what = f"No worker has all node classes: {each}."
+    message = f"{what} Install the node pack, then submit the job again."
     end = Interrupted("", "", [], {}, {}, now_ms)
     return [Started(now_ms), _failure(end, message, "inglenook.MissingNodeType")]
 
@@ -60,7 +65,7 @@ def lost_with_server(job: Job, now_ms: int) -> JobResult:
     """The end of a job that was running each time the server died."""
     message = f"The server died {job.server_deaths} times while this job ran; it was not tried again."
     end = _failure(Interrupted("", "", [], {}, {}, now_ms), message, "inglenook.ServerDied")
-    return result_of(Run(job, frozenset(), started=Started(job.started_ms or now_ms), end=end))
+    return result_of(Run(job, needs(()), started=Started(job.started_ms or now_ms), end=end))
 
 
 def result_of(run: Run) -> JobResult:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from inglenook.dispatch.event_log import EventLog
+from inglenook.dispatch.needs import Needs
 from inglenook.engine.events import (
     AnyEvent,
     Blocked,
@@ -34,12 +35,20 @@ class Run:
     """One job from its acceptance until a minute after its end."""
 
     job: Job
-    class_types: frozenset[str]
+    needs: Needs
     secrets: dict[str, Any] = field(default_factory=dict)
     """Part of extra_data that is never stored; lost when the server restarts."""
     ask_validators: bool = False
     """Node classes have validators of their own that were not asked when the job was accepted."""
     worker: str | None = None
+    seated_at: str = ""
+    """The worker that has it now, as the pool counts."""
+    lost_on: frozenset[str] = frozenset()
+    """Remote servers that were lost while they had it."""
+    overtaken: int = 0
+    """By how many later jobs; see `placement`."""
+    held_since: float | None = None
+    """Since when a worker is left idle that could run it, on the event loop's clock."""
     claim_timer: asyncio.TimerHandle | None = None
     """Set while the attempt is not written down yet."""
     is_claimed: bool = False
@@ -55,6 +64,8 @@ class Run:
     """How the queue shows the job, for whoever made it to find again."""
     is_committed: bool = False
     """The end is in the store and has been told."""
+    is_heard: bool = False
+    """A client heard the end and went away in order: who comes late need not be told again."""
     left_at: float = 0.0
     """When it was told that the run is over, on the event loop's clock."""
     is_deleted: bool = False
@@ -75,6 +86,15 @@ class Run:
     """`progress.Plan`, once somebody has asked how far it is."""
     work: Any = None
     """`durations.Work`, once somebody has asked how long it takes."""
+
+    @property
+    def class_types(self) -> frozenset[str]:
+        return self.needs.class_types
+
+    @property
+    def level(self) -> tuple[int, bool]:
+        """Jobs of one level may overtake each other: of one priority, and not those that were put in front."""
+        return (self.job.priority, self.job.number < 0)
 
     @property
     def client_ids(self) -> set[str]:

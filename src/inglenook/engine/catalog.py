@@ -53,7 +53,9 @@ class Catalog:
     def choices(self, source: ChoiceSource) -> tuple[str, ...]:
         """The choices that `source` stands for now; none where the list cannot be made."""
         try:
-            return (*self._choices(source), *source.extra)
+            listed = self._choices(source)
+            # the file that another worker has, too, is listed once
+            return tuple(dict.fromkeys((*listed, *source.extra))) if source.extra else tuple(listed)
         except (LookupError, OSError) as error:
             logger.warning("no choices for %s %s: %s", source.kind, source.key, error)
             return source.extra

@@ -37,8 +37,11 @@ assets = Table(
 
 Index("ix_assets_place", assets.c.root, assets.c.path)
 Index("ix_assets_hash", assets.c.hash)
-Index("ix_assets_created", assets.c.created_ms, assets.c.id)
-Index("ix_assets_name", assets.c.name, assets.c.id)
+Index("ix_assets_owner", assets.c.owner, assets.c.hidden, assets.c.root, assets.c.id)
+Index("ix_assets_preview", assets.c.preview_id)
+# The orders of lists, in each folder: lists are of one or two of them.
+for _key in ("created_ms", "updated_ms", "accessed_ms", "name", "size"):
+    Index(f"ix_assets_by_{_key}", assets.c.hidden, assets.c.root, assets.c[_key], assets.c.id)
 
 asset_tags = Table(
     "asset_tags",
@@ -50,4 +53,4 @@ asset_tags = Table(
     sqlite_with_rowid=False,
 )
 
-Index("ix_asset_tags_tag", asset_tags.c.tag, asset_tags.c.asset_id)
+Index("ix_asset_tags_tag", asset_tags.c.tag, asset_tags.c.position, asset_tags.c.asset_id)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, insert, inspect, select
 
-from inglenook.jobs import asset_tables, batch_tables, workflow_tables  # noqa: F401 - add their tables to `metadata`
+from inglenook.jobs import asset_tables, batch_tables, server_tables, workflow_tables  # noqa: F401 - add their tables to `metadata`
 from inglenook.jobs.errors import JobStoreUnusable
 from inglenook.jobs.tables import HIGHEST_REMOVED_NUMBER, REVISION, counters, make_indexes_partial, metadata
 

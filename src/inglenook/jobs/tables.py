@@ -21,7 +21,7 @@ from sqlalchemy import (
     false,
 )
 
-REVISION = "0006"
+REVISION = "0007"
 """Newest migration; a database that is stamped with it needs none."""
 
 metadata = MetaData()

@@ -28,7 +28,7 @@ from inglenook.engine.replacement import NodeReplacement
 from inglenook.engine.secrets import redact, secret_values
 from inglenook.packs.report import PackReport
 from inglenook.packs.route_names import discard_socket
-from inglenook.settings import NOT_FOR_WORKERS
+from inglenook.settings import NOT_FOR_WORKERS, SERVER_VARIABLES
 from inglenook.workers.last_word import LastWord
 from inglenook.workers.log_lines import LogLines
 from inglenook.workers.messages import (
@@ -70,7 +70,7 @@ _TURN_S = 0.004
 _LOG_CHUNK_BYTES = 32 << 10
 _LOG_NOTE_S = 1.0
 _MOST_SECRETS = 20
-_KEPT_BACK = frozenset(f"INGLENOOK_{name.upper()}" for name in NOT_FOR_WORKERS)
+_KEPT_BACK = frozenset(SERVER_VARIABLES) | {f"INGLENOOK_{name.upper()}" for name in NOT_FOR_WORKERS}
 _END_EVENTS = (Succeeded, Failed, Interrupted)
 
 

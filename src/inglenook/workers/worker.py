@@ -43,6 +43,8 @@ class Cause(StrEnum):
     CANCEL = "cancel"
     TIMEOUT = "timeout"
     MEMORY = "memory"
+    LOST = "lost"
+    """A remote server went away, or did not do what it said: the server is to blame, not the job."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -601,6 +601,18 @@ class TestTags:
         refused(await http.request(method, f"/api/assets/{asset['id']}/tags", json=body), 400, "INVALID_BODY")
         refused(await http.request(method, f"/api/assets/{uuid.uuid4()}/tags", json=body), 404, "ASSET_NOT_FOUND")
 
+    async def test_an_asset_has_up_to_256_tags(self, http: httpx.AsyncClient) -> None:
+        asset = (await upload(http)).json()
+        url = f"/api/assets/{asset['id']}"
+        tags = [f"t{number}" for number in range(255)]
+        for start in range(0, 255, 60):
+            response = await http.post(f"{url}/tags", json={"tags": tags[start : start + 60]})
+            assert response.status_code == 200, response.text
+        refused(await http.post(f"{url}/tags", json={"tags": ["one more"]}), 400, "INVALID_BODY")
+        refused(await upload(http, tags="input,one more"), 400, "INVALID_BODY")
+        assert (await http.post(f"{url}/tags", json={"tags": ["t1"]})).json()["already_present"] == ["t1"]
+        assert (await http.get(url)).json()["tags"] == ["input", *tags]
+
     async def test_counts(self, http: httpx.AsyncClient) -> None:
         for number in range(3):
             await upload(http, b"%d" % number, f"{number}.png", tags="input,all" + (",some" if number else ""))
@@ -628,11 +640,14 @@ class TestScan:
         assert (await http.post("/api/assets/prune")).json() == {"status": "completed", "marked": 0}
         (gone,) = (await listed(http, "tags_all=input"))["assets"]
         assert gone["tags"] == ["input", "missing"]
+        refused(await http.get(f"/api/assets/{asset['id']}"), 404, "ASSET_NOT_FOUND")
+        assert (await http.put(f"/api/assets/{asset['id']}", json={"name": "a.png"})).status_code == 200
         assert await names(http, "tags_all=input&tags_none=missing") == []
         put(tmp_path, "input/a.png", b"three")
         assert (await scanned(server, "input"))["progress"]["created"] == 0
         (back,) = (await listed(http, "tags_all=input"))["assets"]
         assert (back["id"], back["size"], back["tags"]) == (asset["id"], 5, ["input"])
+        assert (await http.get(f"/api/assets/{asset['id']}")).json() == back
 
     async def test_status_and_cancel(self, http: httpx.AsyncClient) -> None:
         status = (await http.get("/api/assets/seed/status")).json()
@@ -672,6 +687,68 @@ class TestScan:
             await scanned(server)
             (asset,) = (await listed(server.http, f"hash={hash_of(b'data')}"))["assets"]
             assert asset["name"] == "a.png"
+
+    @pytest.mark.parametrize("autoscan", [True, False])
+    async def test_the_scan_of_the_start_can_be_switched_off(self, tmp_path: Path, autoscan: bool) -> None:
+        put(tmp_path, "input/a.png")
+        async with idle_server(tmp_path, with_assets=True, autoscan_assets=autoscan) as server:
+            assert server.services.assets is not None
+            await server.services.assets.scanner.wait()
+            assert await names(server.http, "tags_all=input") == (["a.png"] if autoscan else [])
+            await scanned(server)
+            assert await names(server.http, "tags_all=input") == ["a.png"]
+
+
+class TestErrors:
+    """Whoever refuses a request to these routes."""
+
+    @pytest.mark.parametrize(
+        ("method", "path", "status", "code"),
+        [
+            ("PATCH", "/api/assets", 405, "METHOD_NOT_ALLOWED"),
+            ("POST", "/api/tags", 405, "METHOD_NOT_ALLOWED"),
+            ("POST", "/editor/api/tags", 405, "METHOD_NOT_ALLOWED"),
+            ("GET", "/api/assets/seed/none", 404, "NOT_FOUND"),
+            ("GET", "/api/tags/none/at/all", 404, "NOT_FOUND"),
+        ],
+    )
+    async def test_methods_and_paths(
+        self, http: httpx.AsyncClient, method: str, path: str, status: int, code: str
+    ) -> None:
+        refused(await http.request(method, path), status, code)
+
+    async def test_other_routes_keep_their_shape(self, http: httpx.AsyncClient) -> None:
+        for path in ("/api/tagsoup", "/api/nothing"):
+            assert "type" in (await http.get(path)).json()["error"]
+
+    @pytest.mark.parametrize("path", ["/api/assets", "/api/tags"])
+    async def test_hosts_and_origins(self, http: httpx.AsyncClient, path: str) -> None:
+        foreign = {"Host": "evil.example", "Accept-Language": "en"}
+        refused(await http.get(path, headers=foreign), 403, "UNKNOWN_HOST")
+        refused(await http.get(path, headers={"Origin": "http://evil.example"}), 403, "FORBIDDEN")
+
+    async def test_callers_without_a_key(self, tmp_path: Path) -> None:
+        async with idle_server(tmp_path, with_assets=True, api_key="x" * 32, compress_responses=True) as server:
+            response = await server.http.get("/api/assets")
+            refused(response, 401, "UNAUTHORIZED")
+            assert response.headers["www-authenticate"]
+            assert response.headers["content-encoding"] == "gzip"
+
+    async def test_bodies_over_the_limit(self, tmp_path: Path) -> None:
+        async def pieces():
+            for _ in range(20):
+                yield b"x" * 100_000
+
+        async with idle_server(tmp_path, with_assets=True, max_upload_size_mb=1) as server:
+            refused(await server.http.post("/api/assets", content=b"x" * 2_000_000), 413, "TOO_LARGE")
+            headers = {"Content-Type": "application/json"}
+            refused(
+                await server.http.post("/api/assets/from-hash", content=pieces(), headers=headers), 413, "TOO_LARGE"
+            )
+
+    async def test_head_has_no_body(self, http: httpx.AsyncClient) -> None:
+        response = await http.head(f"/api/assets/{uuid.uuid4()}")
+        assert (response.status_code, response.content) == (404, b"")
 
 
 class TestJobs:

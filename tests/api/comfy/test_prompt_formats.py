@@ -226,7 +226,7 @@ def test_a_seed_of_minus_one_is_drawn_told_and_kept_in_the_history(live):
     entry = live.wait(reply["prompt_id"])
     assert entry["status"]["status_str"] == "success"
     assert entry["prompt"][2]["3"]["inputs"]["seed"] == one["after"]
-    assert entry["prompt"][3]["inglenook"] == {"repairs": [one]}
+    assert entry["prompt"][3]["inglenook"] == {"repairs": [one], "parameters": {"3.seed": one["after"]}}
     assert live.get(f"/prompt/{reply['prompt_id']}").json()["repairs"] == [one]
     assert live.get(f"/api/jobs/{reply['prompt_id']}").json()["workflow"]["extra_data"]["inglenook"]["repairs"] == [one]
     again = noisy(20, seed=one["after"])

@@ -122,6 +122,19 @@ def test_who_comes_after_the_end_is_told_it(live):
     assert kinds(seen) == ["status", "executed", "execution_success", "executing"]
 
 
+@pytest.mark.parametrize(("code", "is_told_again"), [(1000, False), (1001, True)], ids=["goodbye", "page left"])
+def test_who_heard_the_end_and_said_goodbye_is_not_told_it_again(live, code, is_told_again):
+    """Scripts open a socket for each job under one id, and some take any end for that of their own job."""
+    sid = new_id()
+    with live.socket(sid) as first:
+        prompt_id = live.submit(picture_graph(41), client_id=sid)
+        read_until(first, is_left(prompt_id))
+        first.close(code)
+    with live.socket(sid) as second:
+        told = [message["type"] for message in read_for(second)]
+    assert ("execution_success" in told) is is_told_again
+
+
 def test_who_comes_in_the_middle_is_told_what_happened_so_far(live):
     client_id = new_id()
     job_id = live.submit(blocking_graph(int(client_id[:5], 16)), client_id=client_id)

@@ -82,3 +82,26 @@ async def test_what_is_no_workflow_is_refused(idle, body):
     reply = await idle.http.post("/api/workflow/convert", content=body)
     assert reply.status_code == 400, reply.text
     assert set(reply.json()["error"]) == {"type", "message", "details"}
+
+
+async def test_a_sound_that_carries_a_workflow_is_read_as_body_and_in_a_form(idle, tmp_path):
+    av = pytest.importorskip("av")
+    path = tmp_path / "tone.flac"
+    with av.open(str(path), "w") as container:
+        container.metadata["prompt"] = json.dumps(picture_graph(3))
+        stream = container.add_stream("flac", rate=8000, layout="mono")
+        frame = av.AudioFrame(format="s16", layout="mono", samples=800)
+        frame.sample_rate = 8000
+        for packet in (*stream.encode(frame), *stream.encode()):
+            container.mux(packet)
+    data = path.read_bytes()
+    bare = await idle.http.post("/api/workflow/convert", content=data)
+    form = await idle.http.post("/api/workflow/convert", files={"file": ("tone.flac", data)})
+    await idle.services.media_reader.close()
+    assert bare.json()["graph"] == form.json()["graph"] == picture_graph(3), bare.text
+
+
+async def test_a_form_without_one_file_is_refused(idle):
+    for files in ({"a": ("a", b"{}"), "b": ("b", b"{}")}, {"file": ("a.json", b"{}")}):
+        reply = await idle.http.post("/api/workflow/convert", files=files)
+        assert reply.status_code == 400, reply.text

@@ -17,7 +17,7 @@ from inglenook.api.gateway.library_models import (
     WorkflowPage,
     WorkflowSummary,
 )
-from inglenook.api.gateway.workflow_parameters import ErrorModel
+from inglenook.api.gateway.refusals import Refusal
 from inglenook.api.gateway.workflow_update import UpdatedWorkflow
 from inglenook.media.metadata import exif
 from tests.api.idle import idle_server
@@ -466,4 +466,4 @@ async def test_answers_are_what_the_api_document_says(idle):
     copied = await idle.http.post("/api/workflow/a/copy", json={"name": "c"})
     WorkflowSummary.model_validate_json(copied.content, strict=True)
     refused = await update(idle, params={"1.width": "x"})
-    ErrorModel.model_validate_json(refused.content, strict=True)
+    Refusal.model_validate_json(refused.content, strict=True)

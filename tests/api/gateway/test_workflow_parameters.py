@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from inglenook.api.gateway import workflow_parameters
+from inglenook.api import normalizing
 from tests.api.comfy.test_prompt_formats import UI, png
 from tests.api.live import picture_graph
 
@@ -13,7 +13,7 @@ PATH = "/api/workflow/parameters"
 
 @pytest.fixture(autouse=True)
 def no_worker_is_waited_for(monkeypatch):
-    monkeypatch.setattr(workflow_parameters, "_CATALOG_WAIT_S", 0.01)
+    monkeypatch.setattr(normalizing, "_CATALOG_WAIT_S", 0.01)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ import json
 import pytest
 from PIL import Image
 
+from inglenook.api.access.scopes import Scope, needed
+from inglenook.api.gateway.task_models import Task
 from inglenook.api.gateway.workflow_run import preferred_wait_s
 from tests.api.gateway.test_workflow_library import DRAWN, PICTURE, store
 
@@ -31,6 +33,7 @@ def test_the_finished_task_comes_to_whom_would_rather_wait(live):
     reply = run(live, "invert", {"width": 40, "1.height": 24}, Prefer="respond-async, wait=60")
     assert reply.status_code == 200, reply.text
     assert reply.headers["preference-applied"] == "wait=60"
+    Task.model_validate_json(reply.content, strict=True)
     task = reply.json()
     assert (task["status"], task["workflow"]) == ("success", "invert.json")
     assert task["parameters"] == {"width": 40, "height": 24}
@@ -147,3 +150,8 @@ async def test_a_workflow_with_a_parameter_called_params_still_takes_it(idle):
 )
 def test_the_preference_is_read(header, seconds):
     assert preferred_wait_s([header]) == seconds
+
+
+def test_a_key_that_may_run_may_run_stored_workflows():
+    assert needed("POST", "/run/a.json") is Scope.RUN
+    assert needed("GET", "/run/a.json/schema") is Scope.READ

@@ -203,3 +203,42 @@ async def test_a_model_that_has_just_come_is_taken_although_the_workflow_was_sen
     (folder / "new.ckpt").touch()
     task = await submitted(idle, {"workflow": graph, "params": {"4.ckpt_name": "new.ckpt"}})
     assert (await stored_graph(idle, task))["4"]["inputs"]["ckpt_name"] == "new.ckpt"
+
+
+async def test_a_form_runs_a_workflow_file_with_values_and_files(idle):
+    graph = picture_graph()
+    graph["4"] = {"class_type": "LoadImage", "inputs": {"image": "missing.png"}}
+    graph["2"]["inputs"]["images"] = ["4", 0]
+    picture = png({})
+    fields = {"priority": "3", "timeout": "60"}
+    files = {"workflow": ("mine.json", json.dumps(graph).encode()), "4.image": ("a.png", picture)}
+    reply = await idle.http.post(SUBMIT, data=fields, files=files)
+    assert reply.status_code == 202, reply.text
+    job = await idle.store.get(reply.json()["task_id"])
+    assert (job.priority, job.timeout_s) == (3, 60)
+    stored = idle.services.folders.directory("input") / json.loads(job.graph)["4"]["inputs"]["image"]
+    assert stored.read_bytes() == picture
+
+
+async def test_a_field_of_a_form_that_is_no_option_is_a_value(idle):
+    files = {"file": ("mine.png", png({"prompt": json.dumps(picture_graph())}))}
+    reply = await idle.http.post(SUBMIT, data={"1.width": "40", "params": '{"1.height": 24}'}, files=files)
+    assert reply.json()["parameters"] == {"width": 40, "height": 24}
+
+
+@pytest.mark.parametrize(
+    ("fields", "files", "status"),
+    [
+        ({}, {"workflow": ("a.json", b"")}, 400),
+        ({}, {"workflow": ("a.mp4", b"\0\0\0\x18ftypmp42")}, 400),
+        ({"workflow": "{"}, {"x": ("a.png", b"1")}, 404),
+        ({"workflow": json.dumps(picture_graph()), "params": "[1]"}, {"x": ("a", b"1")}, 422),
+        ({"workflow": json.dumps(picture_graph()), "params": "{"}, {"x": ("a", b"1")}, 400),
+        ({"workflow": json.dumps(picture_graph()), "timeout": "NaN"}, {"x": ("a", b"1")}, 422),
+        ({"priority": "1"}, {"picture": ("a.png", b"1")}, 400),
+    ],
+)
+async def test_hostile_forms_are_refused_with_a_reason(idle, fields, files, status):
+    reply = await idle.http.post(SUBMIT, data=fields, files=files)
+    assert reply.status_code == status, reply.text
+    assert reply.json()["error"]["message"]

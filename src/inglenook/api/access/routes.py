@@ -17,6 +17,7 @@ from inglenook.api.access.scopes import Scope
 from inglenook.api.bodies import object_body
 from inglenook.api.deps import services
 from inglenook.api.errors import ApiError, JSONResponse
+from inglenook.api.openapi import TEXT, object_documentation
 
 router = APIRouter(tags=["inglenook"])
 
@@ -28,7 +29,18 @@ async def get_keys(request: Request) -> Response:
     return JSONResponse({"keys": [described(key, ring.last_used(key.id)) for key in ring.keys]})
 
 
-@router.post("/keys", summary="Make an API key")
+@router.post(
+    "/keys",
+    summary="Make an API key",
+    status_code=201,
+    openapi_extra=object_documentation(
+        required=True,
+        needs=["name"],
+        name=TEXT,
+        scope={"enum": [scope.label for scope in Scope]},
+        user={"type": ["string", "null"]},
+    ),
+)
 async def post_key(request: Request) -> Response:
     """Take `name`, `scope` (`read`, `run`, `admin`; `run` without it) and `user`; 201 with `key`, shown only now."""
     ring = _ring_in_use(request)
@@ -48,7 +60,7 @@ async def post_key(request: Request) -> Response:
     return JSONResponse({**described(key, None), "key": text}, status_code=201, headers={"Cache-Control": "no-store"})
 
 
-@router.delete("/keys/{key_id}", summary="Revoke an API key")
+@router.delete("/keys/{key_id}", summary="Revoke an API key", status_code=204)
 async def delete_key(request: Request, key_id: str) -> Response:
     """Revoke the live key with this id or name; what it has opened is closed. 204, or 404."""
     ring = _ring_in_use(request)

@@ -35,7 +35,7 @@ UNKNOWN_CALLER = "inglenook.is_unknown"
 """Key of the ASGI scope of a request that is answered although its caller may do nothing: it is told less."""
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_ADMIN_READS = ("/keys", "/internal/logs", "/metrics")
+_ADMIN_READS = ("/keys", "/internal/logs", "/metrics", "/workers")
 _RUN = frozenset(
     {
         "/prompt",

@@ -32,6 +32,22 @@ _LARGEST_OFFSET = 1 << 40
 
 # Queries
 
+TAGS: dict[str, Any] = {
+    "type": "array",
+    "minItems": 1,
+    "maxItems": _MOST_TAGS,
+    "items": {"type": "string", "pattern": "^[A-Za-z0-9_:-]+$", "maxLength": _LONGEST_TAG},
+}
+HASH: dict[str, Any] = {"type": "string", "pattern": "^blake3:[0-9a-f]{64}$"}
+ASSET_FIELDS: dict[str, Any] = {
+    "name": {"type": "string", "maxLength": _LONGEST_NAME},
+    "tags": TAGS,
+    "user_metadata": {"type": "object"},
+    "mime_type": {"type": "string", "maxLength": 100},
+    "preview_id": {"type": "string", "format": "uuid"},
+}
+"""Schemas of what the readers below take, for the OpenAPI page."""
+
 
 def asset_filter(query: QueryParams, user: str | None) -> AssetFilter:
     """Which assets a query means."""

@@ -14,7 +14,7 @@ from inglenook.api.comfy.asset_requests import scan_wanted
 from inglenook.api.comfy.asset_shape import AssetRoute
 from inglenook.api.deps import services
 from inglenook.api.errors import JSONResponse
-from inglenook.api.openapi import query_documentation
+from inglenook.api.openapi import TEXT, object_documentation, query_documentation
 from inglenook.assets import Scanner
 
 router = APIRouter(prefix="/api", tags=["assets"], route_class=AssetRoute)
@@ -27,7 +27,20 @@ def _scanner(request: Request) -> Scanner:
 @router.post(
     "/assets/seed",
     summary="Look for new files",
-    openapi_extra=query_documentation(("wait", "`true` answers when the scan has ended")),
+    responses={
+        200: {"description": "With `wait`, the scan has ended"},
+        202: {"description": "The scan has begun"},
+        409: {
+            "description": "A scan is under way",
+            "content": {"application/json": {"schema": {"type": "object", "properties": {"status": TEXT}}}},
+        },
+    },
+    openapi_extra={
+        **query_documentation(("wait", "`true` answers when the scan has ended")),
+        **object_documentation(
+            roots={"type": "array", "minItems": 1, "items": {"enum": ["models", "input", "output"]}}
+        ),
+    },
 )
 async def post_seed(request: Request) -> Response:
     """Scan `{"roots"?: ["models", "input", "output"]}`: 202 started, 409 when one is under way; 200 with `wait`."""

@@ -1,4 +1,4 @@
-"""Assets, cursors and errors as clients see them: the wire format of `/api/assets`."""
+"""Assets and cursors as clients see them: the wire format of `/api/assets`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from inglenook.api.deps import services
-from inglenook.api.errors import ApiError, JSONResponse, as_response, logger
+from inglenook.api.errors import ApiError
 from inglenook.assets import Asset, AssetGone, AssetPage, AssetProtected, Cursor, Page
 from inglenook.media.kinds import media_kind
 
@@ -113,53 +113,21 @@ def parsed_cursor(text: str, sort: str, descending: bool) -> Cursor:
 
 # Errors
 
-_CODES = {
-    "invalid_json": "INVALID_BODY",
-    "invalid_form": "INVALID_BODY",
-    "incomplete_body": "INVALID_BODY",
-    "no_image": "MISSING_INPUT",
-    "invalid_query": "INVALID_QUERY",
-    "invalid_file": "INVALID_BODY",
-    "error": "INVALID_BODY",
-    "internal_error": "INTERNAL",
-}
-
-
-def error_answer(error: ApiError) -> Response:
-    """Return an error in the envelope of these routes."""
-    code = _CODES.get(error.kind, error.kind.upper())
-    details = {"reason": error.details} if error.details else {}
-    body = {"error": {"code": code, "message": error.message, "details": details}}
-    return JSONResponse(body, status_code=error.status, headers=error.headers)
-
 
 class AssetRoute(APIRoute):
-    """A route whose errors have that envelope; 503 where there is no library."""
+    """A route of the asset library: 503 where there is none. `asset_errors.py` gives errors their shape."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle: Callable[[Request], Awaitable[Response]] = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
+            if services(request).assets is None:
+                raise ApiError(503, "SERVICE_DISABLED", "The asset library of this server is switched off")
             try:
-                if services(request).assets is None:
-                    raise ApiError(503, "SERVICE_DISABLED", "The asset library of this server is switched off")
                 return await handle(request)
-            except ApiError as error:
-                return error_answer(error)
             except AssetGone as error:
-                return error_answer(ApiError(404, "ASSET_NOT_FOUND", str(error)))
+                raise ApiError(404, "ASSET_NOT_FOUND", str(error)) from error
             except AssetProtected as error:
-                return error_answer(ApiError(403, "FORBIDDEN", str(error)))
-            except Exception as error:
-                return _translated(error)
+                raise ApiError(403, "FORBIDDEN", str(error)) from error
 
         return guarded
-
-
-def _translated(error: Exception) -> Response:
-    plain = as_response(error)
-    if plain.status_code == 500:
-        logger.exception("a request to the asset library failed")
-    told = orjson.loads(plain.body)["error"]
-    headers = {name: value for name, value in plain.headers.items() if name == "retry-after"}
-    return error_answer(ApiError(plain.status_code, told["type"], told["message"], told["details"], headers))

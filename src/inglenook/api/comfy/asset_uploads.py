@@ -12,13 +12,13 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
-from inglenook.api.comfy.asset_requests import Wanted, form_wanted, json_wanted
+from inglenook.api.comfy.asset_requests import ASSET_FIELDS, HASH, Wanted, form_wanted, json_wanted
 from inglenook.api.comfy.asset_shape import AssetRoute, asset_fields
 from inglenook.api.comfy.assets import fields_of, library, no_asset, require_preview
 from inglenook.api.deps import owner, services
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.forms import parsed_form
-from inglenook.api.openapi import form_documentation
+from inglenook.api.openapi import form_documentation, object_documentation
 from inglenook.assets import Asset, AssetLibrary, Found, Place
 from inglenook.jobs import JobStoreError
 from inglenook.media import paths, uploads
@@ -39,7 +39,12 @@ _FIELDS = (
 )  # fmt: skip
 
 
-@router.post("/assets", summary="Upload an asset", openapi_extra=form_documentation("file", *_FIELDS))
+@router.post(
+    "/assets",
+    summary="Upload an asset",
+    responses={200: {"description": "The content was there already"}, 201: {"description": "The asset is new"}},
+    openapi_extra=form_documentation("file", *_FIELDS),
+)
 async def post_asset(request: Request) -> Response:
     """Store a form's `file`; returns the asset with `created_new`: 201, or 200 for content that is there already."""
     async with parsed_form(request) as form:
@@ -111,7 +116,12 @@ def _answer(asset: Asset | None, *, is_new: bool) -> Response:
     return JSONResponse({**fields_of(asset), "created_new": is_new}, status_code=201 if is_new else 200)
 
 
-@router.post("/assets/from-hash", summary="A further asset of content that the server has")
+@router.post(
+    "/assets/from-hash",
+    summary="A further asset of content that the server has",
+    responses={200: {"description": "There was such an asset already"}, 201: {"description": "The asset is new"}},
+    openapi_extra=object_documentation(required=True, needs=["hash"], **ASSET_FIELDS, hash=HASH),
+)
 async def post_from_hash(request: Request) -> Response:
     """Make an asset of `{"hash", "name"?, "tags"?, "user_metadata"?, ...}`; 404 when nothing has this content."""
     wanted = await json_wanted(request)

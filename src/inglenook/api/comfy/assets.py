@@ -12,14 +12,14 @@ from starlette.responses import Response
 
 from inglenook.api.asset_services import AssetServices
 from inglenook.api.bodies import object_body
-from inglenook.api.comfy.asset_requests import asset_filter, asset_part, body_tags, json_wanted
+from inglenook.api.comfy.asset_requests import ASSET_FIELDS, TAGS, asset_filter, asset_part, body_tags, json_wanted
 from inglenook.api.comfy.asset_shape import AssetRoute, asset_fields, is_uuid, page_fields
 from inglenook.api.comfy.file_response import answer_with_file, headers_of_uploaded
 from inglenook.api.deps import owner, services, settings
 from inglenook.api.errors import ApiError, JSONResponse
-from inglenook.api.openapi import query_documentation
+from inglenook.api.openapi import object_documentation, query_documentation
 from inglenook.api.query_numbers import whole_number
-from inglenook.assets import Asset, AssetFilter, AssetLibrary, Change, Place, is_hash
+from inglenook.assets import MISSING, Asset, AssetFilter, AssetLibrary, Change, Place, is_hash
 from inglenook.media import paths
 
 router = APIRouter(prefix="/api", tags=["assets"], route_class=AssetRoute)
@@ -114,11 +114,18 @@ async def _named(request: Request, name: str) -> list[Asset]:
 
 @router.get("/assets/{asset_id}", summary="One asset")
 async def get_asset(request: Request) -> Response:
-    """Return an asset."""
-    return JSONResponse(asset_fields(await visible_asset(request)))
+    """Return an asset; 404 once its file was found to be gone, though it can still be changed and removed."""
+    asset = await visible_asset(request)
+    if MISSING in asset.tags:
+        raise no_asset(asset.id)
+    return JSONResponse(asset_fields(asset))
 
 
-@router.put("/assets/{asset_id}", summary="Change what is said of an asset")
+@router.put(
+    "/assets/{asset_id}",
+    summary="Change what is said of an asset",
+    openapi_extra=object_documentation(**ASSET_FIELDS),
+)
 async def put_asset(request: Request) -> Response:
     """Set `name`, `tags`, `user_metadata`, `mime_type`, `preview_id`, those that are given; returns the asset."""
     asset, wanted = await visible_asset(request), await json_wanted(request)
@@ -197,7 +204,11 @@ async def get_hash(request: Request) -> Response:
 # Tags
 
 
-@router.post("/assets/{asset_id}/tags", summary="Give an asset tags")
+@router.post(
+    "/assets/{asset_id}/tags",
+    summary="Give an asset tags",
+    openapi_extra=object_documentation(required=True, needs=["tags"], tags=TAGS),
+)
 async def post_tags(request: Request) -> Response:
     """Add `{"tags"}`; returns `{"added", "already_present", "total_tags"}`."""
     asset = await visible_asset(request)
@@ -208,7 +219,11 @@ async def post_tags(request: Request) -> Response:
     return JSONResponse({"added": added, "already_present": present, "total_tags": await _tags_of(request, asset)})
 
 
-@router.delete("/assets/{asset_id}/tags", summary="Take tags from an asset")
+@router.delete(
+    "/assets/{asset_id}/tags",
+    summary="Take tags from an asset",
+    openapi_extra=object_documentation(required=True, needs=["tags"], tags=TAGS),
+)
 async def delete_tags(request: Request) -> Response:
     """Remove `{"tags"}`; returns `{"removed", "not_present", "total_tags"}`. The tag of its folder stays."""
     asset = await visible_asset(request)

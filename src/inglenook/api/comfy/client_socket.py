@@ -15,6 +15,7 @@ from starlette.websockets import WebSocket
 
 from inglenook.api.comfy.outgoing import Outgoing, Previews
 from inglenook.api.websocket_protocol import EXTENSION
+from inglenook.dispatch.run import Run
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,8 @@ class ClientSocket:
         """It has sent feature flags: it gets ComfyUI's addressing exactly."""
         self.previews = Previews.PLAIN
         self.overrun = asyncio.Event()
+        self.ended_runs: list[Run] = []
+        """Of its own: their ends were queued for it."""
         self._websocket = websocket
         self._waiting: deque[Outgoing] = deque()
         self._bytes = 0
@@ -60,6 +63,11 @@ class ClientSocket:
         if self._bytes > QUEUE_BYTES or len(self._waiting) > QUEUE_MESSAGES:
             self.overrun.set()
         self._wake.set()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything was sent."""
+        return not self._waiting
 
     def _is_slow(self) -> bool:
         return self._bytes > QUEUE_BYTES // 2 or len(self._waiting) > QUEUE_MESSAGES // 2

@@ -16,6 +16,7 @@ from inglenook.api.comfy.entries import SHORT_STATUS, shown_outputs
 from inglenook.api.comfy.job_entries import STATUS, listed_entry, whole_entry, workflow_of
 from inglenook.api.deps import CurrentServices, Services, owner, services
 from inglenook.api.errors import ApiError, JSONResponse, error_response
+from inglenook.api.openapi import TEXT, object_documentation
 from inglenook.api.parts import ENTRIES_AT_ONCE, ListingResponse
 from inglenook.api.submission import repairs_of
 from inglenook.jobs import FinishedJob, Job, JobFilter, JobId, Page, State
@@ -165,7 +166,13 @@ def _as_running(job: Job) -> Job:
     return replace(job, state=State.running, ended_ms=None)
 
 
-@router.post("/jobs/cancel", summary="Cancel several jobs")
+@router.post(
+    "/jobs/cancel",
+    summary="Cancel several jobs",
+    openapi_extra=object_documentation(
+        required=True, needs=["job_ids"], job_ids={"type": "array", "items": {**TEXT, "minLength": 1}}
+    ),
+)
 async def cancel_jobs(request: Request, server: CurrentServices) -> Response:
     """Take `{"job_ids": [...]}`; return whether any was pending or running."""
     try:

@@ -13,6 +13,7 @@ from inglenook.api.bodies import json_body
 from inglenook.api.deps import owner, services
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.log_feed import as_text, logs_event
+from inglenook.api.openapi import FLAG, TEXT, object_documentation
 
 router = APIRouter(tags=["comfy"])
 
@@ -29,7 +30,13 @@ async def get_raw_logs(request: Request) -> Response:
     return JSONResponse(logs_event(services(request).sockets.logs.entries()))
 
 
-@router.patch("/internal/logs/subscribe", summary="Have new log lines sent to a socket, or no longer")
+@router.patch(
+    "/internal/logs/subscribe",
+    summary="Have new log lines sent to a socket, or no longer",
+    openapi_extra=object_documentation(
+        required=True, needs=["clientId", "enabled"], clientId={**TEXT, "minLength": 1}, enabled=FLAG
+    ),
+)
 async def subscribe(request: Request) -> Response:
     """Take `{"clientId": <sid>, "enabled": <bool>}`; 200 for an id without a socket, too. New lines come as `logs`."""
     server = services(request)

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from inglenook.api.deps import owner, services
 from inglenook.api.errors import ApiError, JSONResponse, as_response
+from inglenook.api.openapi import ANY_OBJECT, FLAG, TEXT, object_documentation
 from inglenook.api.submission import PromptRefused, submit_body
 from inglenook.api.workflow_files import workflow_body
 from inglenook.errors import InglenookError
@@ -15,7 +16,21 @@ from inglenook.errors import InglenookError
 router = APIRouter(tags=["comfy"])
 
 
-@router.post("/prompt", summary="Submit a workflow")
+@router.post(
+    "/prompt",
+    summary="Submit a workflow",
+    openapi_extra=object_documentation(
+        required=True,
+        needs=["prompt"],
+        prompt={**ANY_OBJECT, "description": "A workflow of any format"},
+        client_id={"type": ["string", "null"]},
+        prompt_id={"type": ["string", "null"]},
+        extra_data={"type": ["object", "null"]},
+        front=FLAG,
+        number={"type": ["number", "null"]},
+        partial_execution_targets={"type": ["array", "null"], "items": TEXT},
+    ),
+)
 async def post_prompt(request: Request) -> Response:
     """Accept a workflow of any format; 200 with `prompt_id`, `number` and `node_errors` once it is committed.
 

@@ -40,16 +40,17 @@ class SocketCommands:
         self._features = features
         self._submissions: set[asyncio.Task[None]] = set()
 
-    async def read(self, websocket: WebSocket, socket: ClientSocket) -> None:
-        """Read until the client leaves."""
+    async def read(self, websocket: WebSocket, socket: ClientSocket) -> int | None:
+        """Read until the client leaves; return the code with which it did, None when the connection was lost."""
         is_first = True
         while True:
             try:
                 received = await websocket.receive()
             except (WebSocketDisconnect, RuntimeError):
-                return
+                return None
             if received["type"] == "websocket.disconnect":
-                return
+                code: int | None = received.get("code")
+                return code
             text = received.get("text")
             if not text:
                 continue

@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 STATUS_INTERVAL_S = 0.05
 """Sockets that do not own the job hear of the queue's length at most this often."""
+_SAID_GOODBYE = (1000, 1005)
+"""Codes of a client that has got what it wanted; a page that is loaded again says 1001."""
 CLOSE_TRY_AGAIN_LATER = 1013
 _MOST_LOG_READERS = 1000
 
@@ -119,7 +121,11 @@ class SocketHub:
 
     def run_left(self, run: Run) -> None:
         self._renderers.pop(run.job.id, None)
-        self._deliver(run, self._targets(run), [RunMessages(run.job.id).left()])
+        targets = self._targets(run)
+        self._deliver(run, targets, [RunMessages(run.job.id).left()])
+        if run.job.client_id is not None:
+            for socket in targets:
+                socket.ended_runs.append(run)
         watchers = self._watchers(run)
         if watchers:
             _put(watchers, [self._task_updates.ended(run)])
@@ -222,15 +228,19 @@ class SocketHub:
         socket = ClientSocket(websocket, wanted or uuid.uuid4().hex, owner(websocket), named=bool(wanted))
         await websocket.accept()
         self._enter(socket)
+        reading = asyncio.create_task(self._commands.read(websocket, socket))
         tasks = {
             asyncio.create_task(socket.send_all()),
             asyncio.create_task(socket.overrun.wait()),
-            asyncio.create_task(self._commands.read(websocket, socket)),
+            reading,
         }
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._leave(socket)
+            if reading.done() and socket.is_idle and reading.result() in _SAID_GOODBYE:
+                for run in socket.ended_runs:
+                    run.is_heard = True
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -269,7 +279,8 @@ class SocketHub:
             if run.job.user != socket.user:
                 continue
             if run.is_committed and run.result is not None:
-                items += final_messages(run.job, run.result)
+                if not run.is_heard:
+                    items += final_messages(run.job, run.result)
                 continue
             if not run.is_told:  # its events are still to come
                 continue

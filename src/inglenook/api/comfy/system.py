@@ -60,7 +60,9 @@ def _summary(report: PackReport) -> dict[str, Any]:
 
 
 def _devices(server: Services, total: int, free: int) -> list[dict[str, Any]]:
-    devices = [device for worker in server.dispatcher.workers for device in worker.devices]
+    workers = server.dispatcher.workers
+    devices = [(worker.name, device) for worker in workers for device in worker.devices]
+    is_pool = len(workers) > 1
     if devices:
         return [
             {
@@ -71,8 +73,9 @@ def _devices(server: Services, total: int, free: int) -> list[dict[str, Any]]:
                 "vram_free": device.vram_free,
                 "torch_vram_total": device.torch_vram_total,
                 "torch_vram_free": device.torch_vram_free,
+                **({"worker": name} if is_pool else {}),
             }
-            for device in devices
+            for name, device in devices
         ]
     host = {"name": "cpu", "type": "cpu", "index": None, "vram_total": total, "vram_free": free}
     return [{**host, "torch_vram_total": total, "torch_vram_free": free}]

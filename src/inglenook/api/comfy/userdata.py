@@ -14,6 +14,7 @@ from inglenook.api.comfy.file_response import FileAnswer, answer_with_file, disp
 from inglenook.api.deps import settings, users
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.identity import user_of
+from inglenook.api.openapi import TEXT, bytes_documentation, query_documentation
 from inglenook.api.segments import segment_router
 from inglenook.api.spooled import spooled_body
 from inglenook.api.uploaded import UploadedFile, uploaded_file
@@ -66,7 +67,20 @@ def _overwrites(request: Request) -> bool:
 # Lists
 
 
-@router.get("/userdata", summary="Files of the user in a folder")
+_TOLD = (("full_info", "`true` tells size and times, too"),)
+_KEPT = (("overwrite", "`false` keeps a file that is there"), *_TOLD)
+
+
+@router.get(
+    "/userdata",
+    summary="Files of the user in a folder",
+    openapi_extra=query_documentation(
+        ("dir", "the folder; without it, all files"),
+        ("recurse", "`true` takes subfolders in"),
+        ("split", "`true` tells the parts of each name"),
+        *_TOLD,
+    ),
+)
 async def get_userdata(request: Request) -> Response:
     """Return the names of the files in the folder `dir`, relative to it; without `dir`, all files of the user.
 
@@ -108,7 +122,11 @@ def _info(entry: Entry) -> dict[str, Any]:
     }
 
 
-@router.get("/v2/userdata", summary="Files and folders of the user")
+@router.get(
+    "/v2/userdata",
+    summary="Files and folders of the user",
+    openapi_extra=query_documentation(("path", "folder below that of the user")),
+)
 async def get_tree(request: Request) -> Response:
     """Return everything below the folder `path`, folders first; paths are relative to the user's folder."""
     if not _is_known(request):
@@ -181,7 +199,11 @@ def _type_headers(name: str) -> dict[str, str]:
     }
 
 
-@router.post("/userdata/{file}", summary="Store a file of the user")
+@router.post(
+    "/userdata/{file}",
+    summary="Store a file of the user",
+    openapi_extra={**query_documentation(*_KEPT), **bytes_documentation()},
+)
 async def post_file(request: Request) -> Response:
     """Store the body; return the path. `overwrite=false` keeps a file that is there (409)."""
     user_of(request)
@@ -189,7 +211,34 @@ async def post_file(request: Request) -> Response:
         return await _store(request, request.path_params["file"], content, overwrite=_overwrites(request))
 
 
-@router.post("/userdata", summary="Store a file of the user from a form or JSON")
+_GIVEN = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"file": {"type": "string", "format": "binary"}, "path": TEXT, "overwrite": TEXT},
+                    "required": ["file"],
+                }
+            },
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"path": TEXT, "content": {"description": "Text, or any JSON"}},
+                    "required": ["path", "content"],
+                }
+            },
+        },
+    }
+}
+
+
+@router.post(
+    "/userdata",
+    summary="Store a file of the user from a form or JSON",
+    openapi_extra={**query_documentation(*_KEPT), **_GIVEN},
+)
 async def post_userdata(request: Request) -> Response:
     """Store the file of a form, with its `path` or under its own name; or `{"path", "content"}`, text or JSON."""
     user_of(request)
@@ -223,7 +272,11 @@ async def delete_file(request: Request) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/userdata/{file}/move/{target}", summary="Rename a file of the user")
+@router.post(
+    "/userdata/{file}/move/{target}",
+    summary="Rename a file of the user",
+    openapi_extra=query_documentation(*_KEPT),
+)
 async def move_file(request: Request) -> Response:
     """Give a file another name; return it. `overwrite=false` keeps a file that is there (409)."""
     name, target = request.path_params["file"], request.path_params["target"]

@@ -14,6 +14,7 @@ from inglenook.api.bodies import json_body, object_body
 from inglenook.api.deps import settings, users
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.identity import IS_BOUND, user_of
+from inglenook.api.openapi import TEXT, body_documentation, object_documentation
 from inglenook.api.segments import segment_router
 from inglenook.media.json_file import JsonFile
 from inglenook.media.paths import is_utf8
@@ -40,7 +41,11 @@ def _visible(request: Request) -> dict[str, str]:
     return {user_id: names.get(user_id, user_id)}
 
 
-@router.post("/users", summary="Add a user")
+@router.post(
+    "/users",
+    summary="Add a user",
+    openapi_extra=object_documentation(required=True, needs=["username"], username={**TEXT, "minLength": 1}),
+)
 async def post_users(request: Request) -> Response:
     """Add `{"username": text}`; return the new id."""
     body = await object_body(request, settings(request).max_json_depth)
@@ -87,7 +92,7 @@ async def get_setting(request: Request) -> Response:
     return JSONResponse(orjson.dumps(value))
 
 
-@router.post("/settings", summary="Change settings")
+@router.post("/settings", summary="Change settings", openapi_extra=object_documentation())
 async def post_settings(request: Request) -> Response:
     """Merge the object in the body into the settings of the user."""
     user_of(request)
@@ -95,7 +100,11 @@ async def post_settings(request: Request) -> Response:
     return await _merge(request, changes)
 
 
-@router.post("/settings/{setting_id}", summary="Change one setting")
+@router.post(
+    "/settings/{setting_id}",
+    summary="Change one setting",
+    openapi_extra=body_documentation({"description": "Any JSON value"}),
+)
 async def post_setting(request: Request) -> Response:
     """Set it to the JSON value in the body."""
     user_of(request)

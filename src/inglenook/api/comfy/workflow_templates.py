@@ -20,6 +20,7 @@ from inglenook.api.comfy.file_response import FileAnswer, answer_with_file
 from inglenook.api.comfy.pack_files import files_in, pack_folders
 from inglenook.api.deps import Services, services, settings
 from inglenook.api.errors import ApiError, JSONResponse
+from inglenook.api.openapi import ANY_OBJECT, TEXT, object_documentation, query_documentation
 from inglenook.api.segments import segment_router
 from inglenook.errors import UnsafePath
 from inglenook.media import paths
@@ -98,6 +99,10 @@ def _file(request: Request, pack: str, path: str) -> FileAnswer | None:
 
 # The library
 
+_NAME = query_documentation(("name", "where the body does not say it"))
+_GIVEN = object_documentation(required=True, name=TEXT, workflow=ANY_OBJECT)
+_NEW: dict[int | str, dict[str, Any]] = {201: {"description": "There was none of this name"}}
+
 
 @router.get("/workflow_templates/{name}", summary="A template of the library")
 async def get_template(request: Request) -> Response:
@@ -106,7 +111,12 @@ async def get_template(request: Request) -> Response:
     return JSONResponse(await _with_library(request, lambda library: library.read(name)))
 
 
-@router.post("/workflow_templates", summary="Add a template to the library", status_code=201)
+@router.post(
+    "/workflow_templates",
+    summary="Add a template to the library",
+    status_code=201,
+    openapi_extra={**_NAME, **_GIVEN},
+)
 async def post_template(request: Request) -> Response:
     """Add `{"name", "workflow"}`, or the workflow in the body as `?name=`; 409 when the name is taken."""
     name, workflow = await _given(request)
@@ -114,15 +124,30 @@ async def post_template(request: Request) -> Response:
     return _kept(name, is_new=True)
 
 
-@router.put("/workflow_templates", summary="Add or replace a template of the library")
-@router.put("/workflow_templates/{name}", summary="Add or replace a template of the library")
+@router.put(
+    "/workflow_templates",
+    summary="Add or replace a template of the library",
+    responses=_NEW,
+    openapi_extra={**_NAME, **_GIVEN},
+)
+@router.put(
+    "/workflow_templates/{name}",
+    summary="Add or replace a template of the library",
+    responses=_NEW,
+    openapi_extra=_GIVEN,
+)
 async def put_template(request: Request) -> Response:
     """Keep a workflow, given as to POST, under its name."""
     name, workflow = await _given(request)
     return _kept(name, is_new=await _with_library(request, lambda library: library.put(name, workflow)))
 
 
-@router.delete("/workflow_templates", summary="Remove a template from the library", status_code=204)
+@router.delete(
+    "/workflow_templates",
+    summary="Remove a template from the library",
+    status_code=204,
+    openapi_extra={**_NAME, **object_documentation(name=TEXT)},
+)
 @router.delete("/workflow_templates/{name}", summary="Remove a template from the library", status_code=204)
 async def delete_template(request: Request) -> Response:
     """Remove the template that the address, `?name=`, or `{"name"}` in the body names."""

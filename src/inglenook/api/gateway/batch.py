@@ -21,10 +21,12 @@ from inglenook.api.comfy.entries import SHORT_STATUS
 from inglenook.api.deps import Services, owner, services
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.gateway.batch_requests import BatchRequest, sets_of
+from inglenook.api.gateway.parsing import parsed
+from inglenook.api.gateway.refusals import refusals
 from inglenook.api.gateway.submitting import TaskRequest, make_task, webhooks_of, with_document
-from inglenook.api.gateway.task_models import BatchAccepted, BatchState, CancelledBatch, inline_schema, refusals
+from inglenook.api.gateway.task_models import BatchAccepted, BatchState, CancelledBatch, inline_schema
 from inglenook.api.gateway.task_views import progress_of
-from inglenook.api.gateway.workflow_submit import parsed, task_options
+from inglenook.api.gateway.workflow_submit import task_options
 from inglenook.api.identity import user_of
 from inglenook.api.submission import NewJob, PromptRefused
 from inglenook.dispatch.dispatcher import NewRun
@@ -121,7 +123,7 @@ _TURN = 10
 
 async def _accepted(server: Services, batch: Batch, news: Sequence[NewJob], webhooks: Sequence[Webhook]) -> Response:
     ids = [new.job.id for new in news]
-    runs = [NewRun(new.job, new.class_types, new.secrets, new.ask_validators) for new in news]
+    runs = [NewRun(new.job, new.needs, new.secrets, new.ask_validators) for new in news]
     try:
         await server.dispatcher.submit_all(runs, webhooks, lambda connection: add_batch(connection, batch, ids))
     except JobRejected:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import orjson
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from inglenook.api.errors import ApiError
-from inglenook.api.gateway.workflow_parameters import ErrorModel, ParameterModel
+from inglenook.api.gateway.workflow_parameters import ParameterModel
 from inglenook.api.library_entries import ListedWorkflow
 from inglenook.jobs.workflow_records import VersionRecord
 
@@ -130,19 +129,6 @@ class UploadedWorkflow(WorkflowSummary):
 
 UploadedModel.model_rebuild()
 
-_REFUSALS = {
-    400: "No workflow, or a request that cannot be read",
-    404: "There is no such workflow or version",
-    409: "The name is taken, or the workflow is a sample",
-    413: "Too large",
-    422: "A name, a value or a field that cannot be taken",
-}
-
-
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """`responses` of a route that refuses with these."""
-    return {status: {"model": ErrorModel, "description": _REFUSALS[status]} for status in statuses}
-
 
 def summary(listed: ListedWorkflow) -> dict[str, Any]:
     """A workflow as `WorkflowSummary`."""
@@ -199,19 +185,6 @@ class Body(BaseModel):
     """A JSON object that a client sends; fields that are not known are not looked at."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
-
-
-Model = TypeVar("Model", bound=Body)
-
-
-def parsed(model: type[Model], document: Mapping[str, Any]) -> Model:
-    """A body as its model. Raises ApiError 422."""
-    try:
-        return model.model_validate(document)
-    except ValidationError as error:
-        parts = (f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()[:5])
-        text = "; ".join(parts)
-        raise ApiError(422, "invalid_request", "The request does not fit this route", text[:1000]) from None
 
 
 def json_documentation(model: type[Body], *, required: bool = True) -> dict[str, Any]:

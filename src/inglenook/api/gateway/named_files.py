@@ -14,7 +14,7 @@ from starlette.responses import Response
 from inglenook.api.comfy.file_response import FileAnswer, answer_with_file, disposition
 from inglenook.api.deps import Services, services
 from inglenook.api.errors import ApiError
-from inglenook.api.gateway.refusals import answers
+from inglenook.api.gateway.refusals import refusals
 from inglenook.api.pictures import in_picture_thread
 from inglenook.errors import UnsafePath
 from inglenook.media import images
@@ -38,8 +38,8 @@ def _file(media: str) -> dict[int | str, dict[str, Any]]:
         200: {"content": content, "description": "The file"},
         206: {"content": content, "description": "The part that Range asks for"},
         304: {"description": "The client has it already"},
-        412: answers(416)[416],
-        **answers(400, 404, 416, 422),
+        412: refusals(416)[416],
+        **refusals(400, 404, 416, 422),
     }
 
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from inglenook.api.deps import CurrentServices
-from inglenook.api.gateway.refusals import answers
+from inglenook.api.gateway.refusals import refusals
 from inglenook.engine.catalog import Catalog
 
 router = APIRouter(prefix="/api", tags=["system"])
@@ -44,7 +44,7 @@ class NodeList(BaseModel):
     categories: dict[str, int] = Field(description="How many classes each category has, of all that match `search`")
 
 
-@router.get("/nodes", summary="Node classes", responses=answers(422))
+@router.get("/nodes", summary="Node classes", responses=refusals(422))
 async def get_nodes(
     server: CurrentServices,
     search: Annotated[str, Query(max_length=200, description="Words that must all stand in its names or texts")] = "",

@@ -8,7 +8,8 @@ from starlette.responses import Response
 
 from inglenook.api.deps import owner, services
 from inglenook.api.errors import JSONResponse
-from inglenook.api.gateway.task_models import Cleared, QueueState, refusals
+from inglenook.api.gateway.refusals import refusals
+from inglenook.api.gateway.task_models import Cleared, QueueState
 
 router = APIRouter(prefix="/api", tags=["tasks"])
 

@@ -4,35 +4,40 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 
 class Problem(BaseModel):
     """What was wrong."""
 
+    model_config = ConfigDict(extra="allow")
+
     type: str
     message: str
-    details: str
+    details: Any = ""
 
 
 class Refusal(BaseModel):
-    """How every error is answered."""
+    """How every error is answered; where a workflow is run, `node_errors` stands beside it, as with ComfyUI."""
+
+    model_config = ConfigDict(extra="allow")
 
     error: Problem
 
 
 _MEANINGS = {
-    400: "The request cannot be understood, or the file it means cannot be read",
+    400: "The request or the workflow cannot be read",
     404: "There is no such thing",
     409: "It does not fit what is there",
-    413: "The body is too large",
+    413: "Too large",
     416: "The range lies outside of the file",
-    422: "A parameter cannot be used; the details say which and why",
-    429: "The queue is full: try again later",
-    503: "The server cannot answer now: try again soon",
+    422: "A value, a name or a field that cannot be taken; the details say which and why",
+    429: "The queue is full; `Retry-After` says when to try again",
+    503: "The server is stopping or cannot answer now: try again soon",
+    507: "The disk is full",
 }
 
 
-def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """`responses` of a route that may answer with these errors; any may answer 503."""
     return {status: {"model": Refusal, "description": _MEANINGS[status]} for status in (*statuses, 503)}

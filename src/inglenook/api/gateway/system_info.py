@@ -18,7 +18,7 @@ from inglenook.api.comfy import extensions
 from inglenook.api.comfy.versions import installed
 from inglenook.api.condition import condition_of
 from inglenook.api.deps import CurrentServices, Services, owner
-from inglenook.api.gateway.refusals import answers
+from inglenook.api.gateway.refusals import refusals
 from inglenook.api.metrics import resident_bytes
 from inglenook.dispatch.run import Run
 from inglenook.workers.worker import Worker
@@ -34,6 +34,9 @@ class WorkerInfo(BaseModel):
     name: str
     state: str
     pid: int | None
+    url: str | None = Field(description="Of another server")
+    problem: str | None = Field(description="Why it cannot be used now")
+    is_draining: bool = Field(description="It gets no more jobs")
     task_id: str | None = Field(description="The job that it runs; null also for that of another user")
     node_id: str | None
     memory_bytes: int | None
@@ -90,17 +93,19 @@ class SystemInfo(BaseModel):
     sockets: int
 
 
-@router.get("/system/info", summary="What this server is, has and does", responses=answers())
+@router.get("/system/info", summary="What this server is, has and does", responses=refusals())
 async def get_system_info(request: Request, server: CurrentServices) -> SystemInfo:
     user = owner(request)
     dispatcher = server.dispatcher
     condition = await condition_of(server)
-    workers_now = list(dispatcher.workers)
+    members = list(dispatcher.members)
     runs = {run.worker: run for run in dispatcher.running(user)}
     models, memory, workers, disk = await asyncio.gather(
         asyncio.to_thread(_models, server),
         asyncio.to_thread(_memory),
-        asyncio.to_thread(lambda: [_worker(worker, runs.get(worker.name)) for worker in workers_now]),
+        asyncio.to_thread(
+            lambda: [_worker(one.worker, runs.get(one.name), is_draining=one.is_draining) for one in members]
+        ),
         _disk(server),
     )
     versions: dict[str, str] = {}
@@ -136,11 +141,14 @@ async def get_system_info(request: Request, server: CurrentServices) -> SystemIn
     )
 
 
-def _worker(worker: Worker, run: Run | None) -> WorkerInfo:
+def _worker(worker: Worker, run: Run | None, *, is_draining: bool) -> WorkerInfo:
     return WorkerInfo(
         name=worker.name,
         state=worker.state.value,
         pid=getattr(worker, "pid", None),
+        url=getattr(worker, "url", None),
+        problem=getattr(worker, "problem", None),
+        is_draining=is_draining,
         task_id=None if run is None else run.job.id,
         node_id=None if run is None or run.current is None else run.current.node_id,
         memory_bytes=resident_bytes(worker),

@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from inglenook.api.deps import owner, services
 from inglenook.api.errors import ApiError
 from inglenook.api.gateway.output_files import archive, files_of, path_of
-from inglenook.api.gateway.task_models import refusals
+from inglenook.api.gateway.refusals import refusals
 from inglenook.api.gateway.task_views import whole_task
 from inglenook.api.gateway.tasks import known_task
 from inglenook.media.folders import Folders

@@ -22,10 +22,11 @@ from starlette.types import Receive, Scope, Send
 from inglenook.api.comfy.entries import SHORT_STATUS
 from inglenook.api.deps import Services, owner, services
 from inglenook.api.errors import JSONResponse
-from inglenook.api.gateway.task_models import TaskEvent, refusals
+from inglenook.api.gateway.refusals import refusals
+from inglenook.api.gateway.task_models import TaskEvent
 from inglenook.api.gateway.task_views import typed_results
 from inglenook.api.gateway.tasks import known_task
-from inglenook.api.parts import PATIENCE_S
+from inglenook.api.parts import taken
 from inglenook.dispatch.event_log import LoggedEvent
 from inglenook.dispatch.run import Run
 from inglenook.jobs import Job, State
@@ -54,6 +55,13 @@ _PARAMETERS = [
     },
 ]
 
+_STREAMED = {
+    "type": "object",
+    "description": "Each event; `data` is the JSON of a TaskEvent",
+    "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
+    "required": ["id", "event", "data"],
+}
+
 
 @router.get(
     "/task/{task_id:path}/events",
@@ -64,7 +72,7 @@ _PARAMETERS = [
             "description": "A stream until the task has ended; with `Accept: application/json` the events so far,"
             " without progress",
             "content": {
-                "text/event-stream": {"schema": {"type": "string"}},
+                "text/event-stream": {"schema": _STREAMED},
                 "application/json": {"schema": {"type": "array", "items": TaskEvent.model_json_schema()}},
             },
         },
@@ -192,7 +200,7 @@ class EventStream(Response):
                 self._after = events[-1].number
                 piece += _rendered(events, log.epoch)
             has_ended = log.is_over and self._after >= log.last
-            if piece and not await _taken(send, piece):
+            if piece and not await taken(send, piece):
                 return
             piece = b""
             if has_ended or log.is_closed:
@@ -225,13 +233,3 @@ async def _disconnected(receive: Receive, changed: asyncio.Event) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     changed.set()
-
-
-async def _taken(send: Send, piece: bytes) -> bool:
-    """Send a piece; False when the client has not read for long."""
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-    except (TimeoutError, OSError):
-        return False
-    return True

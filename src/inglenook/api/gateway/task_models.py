@@ -11,24 +11,6 @@ from inglenook.api.gateway.submitting import LARGEST_PRIORITY, LONGEST_TIMEOUT_S
 Status = Literal["pending", "running", "success", "error", "cancelled", "timeout"]
 
 
-class ErrorText(BaseModel):
-    """What was wrong."""
-
-    model_config = ConfigDict(extra="allow")
-
-    type: str
-    message: str
-    details: Any = ""
-
-
-class Refusal(BaseModel):
-    """Why a request was refused."""
-
-    model_config = ConfigDict(extra="allow")
-
-    error: ErrorText
-
-
 class Webhook(BaseModel):
     """Where the end of a task is told."""
 
@@ -227,23 +209,6 @@ class QueueState(BaseModel):
 
 class Cleared(BaseModel):
     cleared: int = Field(description="How many tasks were cancelled")
-
-
-_TEXTS = {
-    400: "The request or the workflow cannot be used",
-    404: "There is no such thing",
-    409: "It does not fit what is there",
-    413: "Too large",
-    422: "Values that do not fit; `details` lists them with what would",
-    429: "The queue is full; `Retry-After` says when to try again",
-    503: "The server is stopping, or its job store cannot answer",
-    507: "The disk is full",
-}
-
-
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """`responses` of a route that answers with these statuses."""
-    return {status: {"model": Refusal, "description": _TEXTS[status]} for status in statuses}
 
 
 def inline_schema(model: type[BaseModel]) -> dict[str, Any]:

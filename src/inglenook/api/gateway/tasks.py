@@ -19,15 +19,9 @@ from inglenook.api.comfy.jobs import find_job
 from inglenook.api.deps import Services, owner, services
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.gateway.output_files import remove_outputs
+from inglenook.api.gateway.refusals import refusals
 from inglenook.api.gateway.submitting import accepted
-from inglenook.api.gateway.task_models import (
-    Accepted,
-    Cancelled,
-    Deleted,
-    ListedTask,
-    Task,
-    refusals,
-)
+from inglenook.api.gateway.task_models import Accepted, Cancelled, Deleted, ListedTask, Task
 from inglenook.api.gateway.task_views import listed_task, whole_task
 from inglenook.api.gateway.workflow_submit import accepted_response
 from inglenook.api.preparation import prepare
@@ -188,7 +182,7 @@ async def _again(server: Services, job: Job, key: str | None) -> Submitted:
         server_deaths=0,
         worker_deaths=0,
     )
-    outcome = await server.dispatcher.submit(new, prepared.class_types, {}, ask_validators=prepared.ask_validators)
+    outcome = await server.dispatcher.submit(new, prepared.needs, {}, ask_validators=prepared.ask_validators)
     if isinstance(outcome, Conflict):
         raise ApiError(409, "prompt_id_conflict", "Another task was accepted under this Idempotency-Key", new.id)
     return Submitted(outcome.job, isinstance(outcome, Added), {})

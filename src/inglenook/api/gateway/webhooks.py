@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from inglenook.api.access.scopes import Scope, scope_of
 from inglenook.api.deps import CurrentServices, Services, owner
 from inglenook.api.errors import ApiError
-from inglenook.api.gateway.refusals import answers
+from inglenook.api.gateway.refusals import refusals
 from inglenook.dispatch.addresses import WebhookRefused
 from inglenook.jobs import ENDS, EVENTS, Delivery, DeliveryFilter, DeliveryState, JobId, Webhook
 
@@ -53,7 +53,7 @@ TaskId = Annotated[str | None, Query(description="Only those of this task", max_
 DeliveryId = Annotated[str, Path(max_length=100, pattern=r"^[^\x00]*$")]
 
 
-@router.get("/webhooks/deliveries", summary="What was sent to webhooks", responses=answers(422))
+@router.get("/webhooks/deliveries", summary="What was sent to webhooks", responses=refusals(422))
 async def get_deliveries(
     request: Request,
     server: CurrentServices,
@@ -70,7 +70,7 @@ async def get_deliveries(
     return Deliveries(deliveries=entries, total=found.total, page=page, limit=limit)
 
 
-@router.get("/webhooks/deliveries/{delivery_id}", summary="One delivery", responses=answers(404, 422))
+@router.get("/webhooks/deliveries/{delivery_id}", summary="One delivery", responses=refusals(404, 422))
 async def get_delivery(request: Request, server: CurrentServices, delivery_id: DeliveryId) -> DeliveryEntry:
     return _entry(await _delivery(request, server, delivery_id), request)
 
@@ -79,7 +79,7 @@ async def get_delivery(request: Request, server: CurrentServices, delivery_id: D
     "/webhooks/deliveries/{delivery_id}/redeliver",
     status_code=202,
     summary="Send a delivery again",
-    responses=answers(404, 422),
+    responses=refusals(404, 422),
 )
 async def post_redeliver(request: Request, server: CurrentServices, delivery_id: DeliveryId) -> DeliveryEntry:
     """Send it now, whatever became of it, and again as often as a new one if need be."""

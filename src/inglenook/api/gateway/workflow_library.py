@@ -26,12 +26,12 @@ from inglenook.api.gateway.library_models import (
     WorkflowPage,
     WorkflowSummary,
     json_documentation,
-    parsed,
-    refusals,
     summary,
     version_entry,
 )
 from inglenook.api.gateway.library_views import reading
+from inglenook.api.gateway.parsing import parsed
+from inglenook.api.gateway.refusals import refusals
 from inglenook.api.identity import user_of
 from inglenook.api.library import refuse_sample
 from inglenook.api.library_entries import ListedWorkflow, entry_of

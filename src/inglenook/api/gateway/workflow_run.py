@@ -8,25 +8,28 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
-from inglenook.api.bodies import object_body, parse_json
+from inglenook.api.bodies import object_body
 from inglenook.api.deps import Services, owner, services
-from inglenook.api.errors import ApiError, JSONResponse
+from inglenook.api.errors import JSONResponse
 from inglenook.api.forms import parsed_form
 from inglenook.api.gateway.library_models import Version
+from inglenook.api.gateway.parsing import parsed
+from inglenook.api.gateway.refusals import refusals
+from inglenook.api.gateway.submit_forms import split_form, values_of
 from inglenook.api.gateway.submitting import TaskAccepted, submit_task
-from inglenook.api.gateway.task_models import Accepted, Task, TaskFields, refusals
+from inglenook.api.gateway.task_models import Accepted, Task, TaskFields
 from inglenook.api.gateway.task_views import whole_task
 from inglenook.api.gateway.tasks import known_task
-from inglenook.api.gateway.workflow_submit import accepted_response, parsed, task_options
+from inglenook.api.gateway.workflow_media import is_form
+from inglenook.api.gateway.workflow_submit import accepted_response, task_options
 from inglenook.api.identity import user_of
 from inglenook.api.library_entries import OpenedWorkflow
 from inglenook.api.submission import PromptRefused
 from inglenook.dispatch.event_log import EventLog
-from inglenook.engine.values import shorten
 from inglenook.jobs import State
 from inglenook.workflows.parameter import ParameterError, parameter_problem
 from inglenook.workflows.parameters import Inputs, schema
@@ -123,9 +126,10 @@ async def post_run(request: Request, name: Name, version: Version = None) -> Res
 
 
 async def _submitted(server: Services, request: Request, opened: OpenedWorkflow) -> TaskAccepted:
-    if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+    if is_form(request):
         async with parsed_form(request) as form:
-            values, files = _in_form(form, server.settings.max_json_depth)
+            texts, files = split_form(form)
+            values = values_of(texts, server.settings.max_json_depth)
             return await _submit(server, request, opened, values, files, TaskFields.model_validate({}))
     body = await object_body(request, server.settings.max_json_depth)
     given, fields = _in_body(body, opened)
@@ -159,24 +163,6 @@ def _in_body(body: Mapping[str, Any], opened: OpenedWorkflow) -> tuple[Mapping[s
     if not isinstance(values, Mapping) or any(one.name == "params" for one in opened.parameters):
         return body, TaskFields.model_validate({})
     return values, parsed(TaskFields, {key: value for key, value in body.items() if key != "params"})
-
-
-def _in_form(form: FormData, max_depth: int) -> tuple[dict[str, Any], dict[str, UploadFile]]:
-    """The values and the files of a form; the field `params` may hold further values as JSON. Raises ApiError."""
-    values: dict[str, Any] = {}
-    files: dict[str, UploadFile] = {}
-    for name, value in form.multi_items():
-        if name in values or name in files:
-            raise ApiError(422, "invalid_request", "The form has a field twice", shorten(name, 100))
-        if isinstance(value, UploadFile):
-            files[name] = value
-        else:
-            values[name] = value
-    text = values.get("params", "")
-    if text.lstrip().startswith("{"):
-        del values["params"]
-        values = {**parse_json(text.encode("utf-8", "replace"), max_depth), **values}
-    return values, files
 
 
 def _check_required(opened: OpenedWorkflow, addresses: list[str]) -> None:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ValidationError
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
-from inglenook.api.deps import services
+from inglenook.api.deps import Services, services
 from inglenook.api.errors import ApiError, JSONResponse
+from inglenook.api.forms import parsed_form
+from inglenook.api.gateway.parsing import parsed
+from inglenook.api.gateway.refusals import refusals
+from inglenook.api.gateway.submit_forms import FORM, submitted_form
 from inglenook.api.gateway.submitting import TaskAccepted, submit_task
-from inglenook.api.gateway.task_models import Accepted, SubmitRequest, TaskFields, Webhook, inline_schema, refusals
+from inglenook.api.gateway.task_models import Accepted, SubmitRequest, TaskFields, Webhook, inline_schema
+from inglenook.api.gateway.workflow_media import is_form, workflow_given
 from inglenook.api.identity import user_of
 from inglenook.api.submission import PromptRefused
-from inglenook.api.workflow_files import workflow_body
 from inglenook.workflows import is_bare_graph, is_ui_format
 
 router = APIRouter(prefix="/api", tags=["tasks"])
-
-Model = TypeVar("Model", bound=BaseModel)
 
 _BODY = {
     "requestBody": {
@@ -33,6 +36,7 @@ _BODY = {
                     "description": "This, or a bare workflow file of any format",
                 }
             },
+            "multipart/form-data": {"schema": FORM},
             "image/png": {"schema": {"type": "string", "format": "binary"}},
         },
     },
@@ -62,24 +66,40 @@ _BODY = {
 async def post_workflow_submit(request: Request) -> Response:
     """Make a task of a workflow; 202 with its id once it is stored.
 
-    The body is `{"workflow", "params", ...}`, a bare workflow file (JSON of any format, or a picture that carries one),
-    or ComfyUI's `{"prompt": ...}`. Values that do not fit are told with 422 and the choices.
+    The body is `{"workflow", "params", ...}`, a bare workflow file (JSON of any format, or a picture, video or sound
+    that carries one), ComfyUI's `{"prompt": ...}`, or a form with the same fields and files for parameters. Values
+    that do not fit are told with 422 and the choices.
     """
     server = services(request)
-    body = await workflow_body(request, server.settings.max_json_depth)
-    asked = submit_request(body)
     try:
-        accepted = await submit_task(
-            server,
-            user=user_of(request),
-            workflow=asked.workflow,
-            params=asked.params,
-            targets=None if asked.partial_execution_targets is None else [*map(str, asked.partial_execution_targets)],
-            size_bytes=len(await request.body()),
-            **task_options(request, asked),
-        )
+        if not is_form(request):
+            asked = submit_request(await workflow_given(server, request))
+            return await _submit(server, request, asked, {}, len(await request.body()))
+        async with parsed_form(request) as form:
+            fields, files = await submitted_form(server, form)
+            return await _submit(server, request, submit_request(fields), files, _LARGE)
     except PromptRefused as refused:
         return refused.response()
+
+
+_LARGE = 1 << 20
+"""A form may hold anything: it is worked on in threads."""
+
+
+async def _submit(
+    server: Services, request: Request, asked: SubmitRequest, files: Mapping[str, UploadFile], size_bytes: int
+) -> Response:
+    targets = asked.partial_execution_targets
+    accepted = await submit_task(
+        server,
+        user=user_of(request),
+        workflow=asked.workflow,
+        params=asked.params,
+        files=files,
+        targets=None if targets is None else [*map(str, targets)],
+        size_bytes=size_bytes,
+        **task_options(request, asked),
+    )
     return accepted_response(accepted)
 
 
@@ -101,18 +121,6 @@ def submit_request(body: Any) -> SubmitRequest:
             raise ApiError(400, "no_workflow", "The body has no workflow: give it as `workflow`")
         body = {**body, "workflow": wrapped}
     return parsed(SubmitRequest, body)
-
-
-def parsed(model: type[Model], body: Any) -> Model:
-    """A body as a model. Raises ApiError 422 that tells what does not fit."""
-    try:
-        return model.model_validate(body)
-    except ValidationError as error:
-        problems = [
-            {"parameter": ".".join(map(str, item["loc"]))[:200], "message": item["msg"], "choices": []}
-            for item in error.errors(include_url=False, include_context=False, include_input=False)[:20]
-        ]
-        raise ApiError(422, "invalid_request", "The request has fields that do not fit", problems) from None
 
 
 def task_options(request: Request, fields: TaskFields) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from starlette.responses import Response
 
 from inglenook.api.deps import Services, services
 from inglenook.api.errors import ApiError
-from inglenook.api.gateway.library_models import Filename, refusals
+from inglenook.api.gateway.library_models import Filename
+from inglenook.api.gateway.refusals import refusals
 from inglenook.api.identity import user_of
 from inglenook.api.library_entries import ListedWorkflow
 from inglenook.api.pictures import in_picture_thread

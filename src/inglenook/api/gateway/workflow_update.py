@@ -22,12 +22,12 @@ from inglenook.api.gateway.library_models import (
     Tags,
     WorkflowSummary,
     json_documentation,
-    parsed,
-    refusals,
     summary,
 )
 from inglenook.api.gateway.library_views import reading
 from inglenook.api.gateway.media_values import store_files
+from inglenook.api.gateway.parsing import parsed
+from inglenook.api.gateway.refusals import refusals
 from inglenook.api.gateway.workflow_parameters import ParameterModel
 from inglenook.api.identity import user_of
 from inglenook.api.library import encoded, format_of, refuse_sample

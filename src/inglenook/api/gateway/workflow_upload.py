@@ -13,19 +13,11 @@ from inglenook.api.bodies import parse_json_anywhere
 from inglenook.api.deps import Services, services
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.forms import parsed_form
-from inglenook.api.gateway.library_models import (
-    Body,
-    Description,
-    NewName,
-    Tags,
-    UploadedModel,
-    parsed,
-    refusals,
-    summary,
-    tags_in_form,
-)
+from inglenook.api.gateway.library_models import Body, Description, NewName, Tags, UploadedModel, summary, tags_in_form
 from inglenook.api.gateway.library_views import reading
-from inglenook.api.gateway.workflow_media import opened_bytes, workflow_in
+from inglenook.api.gateway.parsing import parsed
+from inglenook.api.gateway.refusals import refusals
+from inglenook.api.gateway.workflow_media import is_form, opened_bytes, workflow_in
 from inglenook.api.identity import user_of
 from inglenook.api.library_entries import Upload, entry_of
 from inglenook.jobs.workflow_records import Saved
@@ -107,7 +99,7 @@ async def post_workflow_upload(request: Request) -> Response:
     Takes whatever `/api/workflow/convert` takes, in a form, as `{"name", "workflow"}`, or as the body with `?name=`.
     """
     server, user = services(request), user_of(request)
-    if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+    if is_form(request):
         async with parsed_form(request) as form:
             uploads, overwrite = await _from_form(server, form)
     else:

@@ -18,6 +18,7 @@ from inglenook.client.errors import (
 )
 from inglenook.client.events import Event, JobEnd, NodeOutput, read_message
 from inglenook.client.following import Following
+from inglenook.client.limits import Limits
 from inglenook.client.sockets import AsyncSocket, SocketClosed
 from inglenook.client.types import HistoryEntry
 
@@ -44,6 +45,7 @@ class AsyncJobStream:
         *,
         use_proxy: bool,
         reconnect_s: float,
+        limits: Limits,
         history: Callable[[str], Awaitable[HistoryEntry | None]],
         is_queued: Callable[[str], Awaitable[bool]],
     ) -> None:
@@ -51,10 +53,13 @@ class AsyncJobStream:
         """How the followed job ended."""
         self.outputs: dict[str, Mapping[str, Any]] = {}
         """Node id -> output of the followed job, as far as told."""
+        self.connections = 0
+        """How often the socket was connected: after more than once, messages may have been missed."""
         self._socket_url = socket_url
         self._headers = headers
         self._use_proxy = use_proxy
         self._reconnect_s = reconnect_s
+        self._limits = limits
         self._history = history
         self._is_queued = is_queued
         self._socket: AsyncSocket | None = None
@@ -68,7 +73,7 @@ class AsyncJobStream:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._close()
+        await self.close()
 
     async def open(self) -> None:
         """Connect if there is a socket to listen to and it is not connected.
@@ -79,7 +84,10 @@ class AsyncJobStream:
         if self._socket is not None or self._socket_url is None:
             return
         try:
-            self._socket = await AsyncSocket.connect(self._socket_url, self._headers, use_proxy=self._use_proxy)
+            self._socket = await AsyncSocket.connect(
+                self._socket_url, self._headers, use_proxy=self._use_proxy, limits=self._limits
+            )
+            self.connections += 1
             await self._socket.send(_FLAGS)
         except (Unauthorized, Forbidden):
             raise
@@ -88,8 +96,21 @@ class AsyncJobStream:
                 raise ConnectionFailed(self._socket_url, str(error)) from error
             self._socket_url = None
         except SocketClosed as error:
-            await self._close()
+            await self.close()
             raise ConnectionFailed(str(self._socket_url), "the socket was closed at once") from error
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the socket is connected, as far as known; True where there is none to connect."""
+        return self._socket_url is None or (self._socket is not None and self._socket.is_open)
+
+    async def skip(self) -> None:
+        """Take messages and drop them until the socket closes."""
+        try:
+            while self._socket is not None:
+                await self._socket.receive(_QUIET_S)
+        except SocketClosed:
+            return
 
     async def events(self, prompt_id: str) -> AsyncGenerator[Event, None]:
         """Yield the events of one job until it is over; see `AsyncClient.events`."""
@@ -130,7 +151,7 @@ class AsyncJobStream:
                 self._wait_s = _SHORTEST_WAIT_S
                 return message, message is None
         except SocketClosed:
-            await self._close()
+            await self.close()
         except ConnectionFailed as error:
             self._count_absence(error)
         await sleep(self._wait_s)
@@ -160,7 +181,8 @@ class AsyncJobStream:
         if now - self._away_since >= self._reconnect_s:
             raise error
 
-    async def _close(self) -> None:
+    async def close(self) -> None:
+        """Close the socket, if it is open."""
         if self._socket is not None:
             socket, self._socket = self._socket, None
             await socket.close()

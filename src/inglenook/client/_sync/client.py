@@ -17,11 +17,15 @@ import httpx
 import orjson
 
 from inglenook.client._sync.job_stream import JobStream
-from inglenook.client.errors import ClientError, ConnectionFailed, InvalidAnswer, raise_for_status
+from inglenook.client.errors import ClientError, ConnectionFailed, InvalidAnswer, StatusError, raise_for_status
 from inglenook.client.events import Event, NodeStarted, Preview
 from inglenook.client.following import failure_of
+from inglenook.client.limits import Limits
+from inglenook.client.parsing import parse_json
 from inglenook.client.saving import ArrivingFile
 from inglenook.client.types import (
+    CatalogAnswer,
+    FetchedFile,
     Graph,
     HistoryEntry,
     OutputFile,
@@ -34,9 +38,11 @@ from inglenook.client.types import (
 
 logger = logging.getLogger(__name__)
 
-_CONNECT_ATTEMPTS = 4
+_LIMITS = Limits()
 _FIRST_WAIT_S = 0.2
 _MAX_KNOWN_JOBS = 10_000
+_OF_THE_WIRE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+"""Headers that say how a body came, not what it is."""
 
 
 class Client:
@@ -54,15 +60,17 @@ class Client:
         api_key: str | None = None,
         timeout_s: float = 60.0,
         reconnect_s: float = 60.0,
+        limits: Limits = _LIMITS,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         """client_id: sent with every job; without one, each job gets its own, so that several can be followed at once.
         reconnect_s: how long a server may be away while a job is followed. transport: takes the place of the network
-        for HTTP, in tests; jobs are then followed through the history alone.
+        for HTTP, in tests; jobs are then followed through the history alone. limits: of answers and messages.
         """
         self.url = _with_scheme(url)
         self.client_id = client_id
         self.reconnect_s = reconnect_s
+        self._limits = limits
         self._uses_sockets = transport is None
         self._is_local = _is_loopback(self.url)
         self._headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
@@ -150,7 +158,7 @@ class Client:
         that another client submitted is followed through the history alone, its messages belong to that client.
         Raises JobLost when the server no longer knows the job, ConnectionFailed when it stays away.
         """
-        with self._stream(self._client_ids.get(prompt_id, self.client_id)) as stream:
+        with self.stream(self._client_ids.get(prompt_id, self.client_id)) as stream:
             for event in stream.events(prompt_id):
                 yield event
         self._client_ids.pop(prompt_id, None)
@@ -160,7 +168,7 @@ class Client:
 
         Raises JobFailed, JobInterrupted, JobLost, ConnectionFailed.
         """
-        with self._stream(self._client_ids.get(prompt_id, self.client_id)) as stream:
+        with self.stream(self._client_ids.get(prompt_id, self.client_id)) as stream:
             return self._finish(stream, prompt_id, {}, on_event)
 
     def run(self, graph: Graph, *, on_event: Callable[[Event], None] | None = None, **options: Any) -> Outputs:
@@ -169,7 +177,7 @@ class Client:
         options.setdefault("prompt_id", str(uuid.uuid4()))
         options.setdefault("client_id", self.client_id or options["prompt_id"])
         # The socket is there before the job, so that not even a job of a millisecond ends unheard.
-        with self._stream(options["client_id"]) as stream:
+        with self.stream(options["client_id"]) as stream:
             with contextlib.suppress(ConnectionFailed):
                 stream.open()
             prompt_id = self.submit(graph, **options)
@@ -200,7 +208,8 @@ class Client:
         entry = self.history(prompt_id)
         return Outputs(prompt_id, stream.outputs if entry is None else entry.outputs, tuple(streamed))
 
-    def _stream(self, client_id: str | None) -> JobStream:
+    def stream(self, client_id: str | None) -> JobStream:
+        """The messages for a client id, to be opened before its jobs are submitted; None: the history alone."""
         socket_url = None
         if client_id is not None and self._uses_sockets:
             socket_url = f"ws{self.url.removeprefix('http')}/ws?clientId={quote(client_id, safe='')}"
@@ -209,6 +218,7 @@ class Client:
             self._headers,
             use_proxy=not self._is_local,
             reconnect_s=self.reconnect_s,
+            limits=self._limits,
             history=self.history,
             is_queued=self._is_queued,
         )
@@ -234,6 +244,14 @@ class Client:
         """Return what runs and what waits."""
         return Queue.from_json(self._json("GET", "/queue"))
 
+    def queue_length(self) -> int:
+        """Return how many jobs wait and run: the cheapest question there is."""
+        answer = self._json("GET", "/prompt")
+        try:
+            return int(answer["exec_info"]["queue_remaining"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidAnswer("/prompt", "queue_remaining is missing") from error
+
     def history(self, prompt_id: str) -> HistoryEntry | None:
         """Return a finished job; None while it waits or runs, and for an unknown one."""
         answer = self._json("GET", f"/history/{quote(prompt_id, safe='')}")
@@ -244,8 +262,12 @@ class Client:
 
     def cancel(self, prompt_id: str) -> None:
         """Stop a job, whether it waits or runs."""
-        self._request("POST", "/queue", json_body={"delete": [prompt_id]})
+        self.remove(prompt_id)
         self.interrupt(prompt_id)
+
+    def remove(self, prompt_id: str) -> None:
+        """Take a job out of the queue, if it waits there."""
+        self._request("POST", "/queue", json_body={"delete": [prompt_id]})
 
     def interrupt(self, prompt_id: str | None = None) -> None:
         """Stop the job that runs; with an id, only if it is that one."""
@@ -306,18 +328,52 @@ class Client:
 
         Returns the path. Raises NotFound, ConnectionFailed; nothing is left half written.
         """
-        parameters = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
         with ArrivingFile(folder, file.filename) as arriving:
-            try:
-                with self._http.stream("GET", "/view", params=parameters) as response:
-                    if not response.is_success:
-                        response.read()
-                    raise_for_status(response)
-                    for chunk in response.iter_bytes():
-                        arriving.write(chunk)
-            except httpx.TransportError as error:
-                raise ConnectionFailed(self.url, _reason(error)) from error
+            self.fetch(file, arriving.write)
             return arriving.commit()
+
+    def fetch(
+        self,
+        file: OutputFile,
+        write: Callable[[bytes], object],
+        *,
+        known_etag: str | None = None,
+        most_bytes: int | None = None,
+    ) -> FetchedFile:
+        """Hand the content of an output to `write` as it comes; nothing when it still is that of `known_etag`.
+
+        Raises NotFound, ConnectionFailed, InvalidAnswer when there are more than `most_bytes`.
+        """
+        parameters = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
+        headers = {} if known_etag is None else {"If-None-Match": known_etag}
+        size = 0
+        try:
+            with self._http.stream("GET", "/view", params=parameters, headers=headers) as response:
+                etag = response.headers.get("etag")
+                if response.status_code == 304 and known_etag is not None:
+                    return FetchedFile(0, etag or known_etag, is_unchanged=True)
+                if not response.is_success:
+                    raise_for_status(self._whole(response))
+                for chunk in response.iter_bytes():
+                    size += len(chunk)
+                    if most_bytes is not None and size > most_bytes:
+                        raise InvalidAnswer("/view", f"the file has more than {most_bytes} bytes")
+                    write(chunk)
+        except httpx.TransportError as error:
+            raise ConnectionFailed(self.url, _reason(error)) from error
+        except httpx.DecodingError as error:
+            raise InvalidAnswer("/view", str(error)) from error
+        return FetchedFile(size, etag)
+
+    def file_size(self, file: OutputFile) -> int | None:
+        """Return how many bytes a file on the server has; None when there is none, or the server does not say."""
+        parameters = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
+        try:
+            response = self._request("HEAD", "/view", parameters=parameters)
+        except StatusError:
+            return None
+        length = response.headers.get("content-length", "")
+        return int(length) if length.isascii() and length.isdigit() else None
 
     # -- the server --------------------------------------------------------------------------------------------------
 
@@ -325,6 +381,14 @@ class Client:
         """Return node classes by name: all of them, or the one named; `{}` when there is none of that name."""
         path = "/object_info" if node_class is None else f"/object_info/{quote(node_class, safe='')}"
         return _object(path, self._json("GET", path))
+
+    def catalog(self, known_etag: str | None = None) -> CatalogAnswer | None:
+        """Return `/object_info` as it comes; None when it still is that of `known_etag`."""
+        headers = {} if known_etag is None else {"If-None-Match": known_etag}
+        response = self._request("GET", "/object_info", headers=headers, accepts=(304,) if headers else ())
+        if response.status_code == 304:
+            return None
+        return CatalogAnswer(response.content, response.headers.get("etag"))
 
     def models(self, folder: str) -> list[str]:
         """Return the files of a model folder such as `checkpoints`. Raises NotFound."""
@@ -348,8 +412,8 @@ class Client:
     ) -> Any:
         response = self._request(method, path, json_body=json_body, files=files, form=form)
         try:
-            return orjson.loads(response.content)
-        except orjson.JSONDecodeError as error:
+            return parse_json(response.content)
+        except ValueError as error:
             raise InvalidAnswer(path, f"not JSON: {error}") from error
 
     def _request(
@@ -361,25 +425,51 @@ class Client:
         parameters: Mapping[str, str] | None = None,
         files: Any = None,
         form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        accepts: Sequence[int] = (),
     ) -> httpx.Response:
+        """accepts: statuses beside those of success that the caller understands."""
         content = None if json_body is None else orjson.dumps(json_body, option=orjson.OPT_NON_STR_KEYS)
-        headers = {} if content is None else {"Content-Type": "application/json"}
-        for attempt in range(_CONNECT_ATTEMPTS):
+        sent = dict(headers or {}) if content is None else {**(headers or {}), "Content-Type": "application/json"}
+        request = self._http.build_request(
+            method, path, content=content, params=parameters, files=files, data=form, headers=sent
+        )
+        response = self._send(request)
+        if response.status_code not in accepts:
+            raise_for_status(response)
+        return response
+
+    def _send(self, request: httpx.Request) -> httpx.Response:
+        """Return the answer, read; a request that did not reach the server is made again."""
+        for attempt in range(1, self._limits.connect_attempts + 1):
             try:
-                response = self._http.request(
-                    method, path, content=content, params=parameters, files=files, data=form, headers=headers
-                )
+                return self._whole(self._http.send(request, stream=True))
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 # Nothing was sent, so any request may be repeated.
-                if attempt == _CONNECT_ATTEMPTS - 1:
+                if attempt == self._limits.connect_attempts:
                     raise ConnectionFailed(self.url, _reason(error)) from error
-                sleep(_FIRST_WAIT_S * 2**attempt)
+                sleep(_FIRST_WAIT_S * 2 ** (attempt - 1))
             except httpx.TransportError as error:
                 raise ConnectionFailed(self.url, _reason(error)) from error
-            else:
-                raise_for_status(response)
-                return response
+            except httpx.DecodingError as error:
+                raise InvalidAnswer(request.url.path, str(error)) from error
         raise AssertionError("unreachable")
+
+    def _whole(self, response: httpx.Response) -> httpx.Response:
+        """Return an answer with its content, which is read up to the limit."""
+        content = bytearray()
+        try:
+            for chunk in response.iter_bytes():
+                content += chunk
+                if len(content) > self._limits.answer_bytes:
+                    reason = f"it has more than {self._limits.answer_bytes} bytes"
+                    raise InvalidAnswer(response.request.url.path, reason)
+        finally:
+            response.close()
+        headers = [(name, value) for name, value in response.headers.multi_items() if name not in _OF_THE_WIRE]
+        if response.request.method == "HEAD":
+            headers = response.headers.multi_items()
+        return httpx.Response(response.status_code, headers=headers, content=bytes(content), request=response.request)
 
 
 def _is_result(preview: Preview, graph: Graph, current: str | None) -> bool:

@@ -18,6 +18,7 @@ from inglenook.client.errors import (
 )
 from inglenook.client.events import Event, JobEnd, NodeOutput, read_message
 from inglenook.client.following import Following
+from inglenook.client.limits import Limits
 from inglenook.client.sockets import Socket, SocketClosed
 from inglenook.client.types import HistoryEntry
 
@@ -44,6 +45,7 @@ class JobStream:
         *,
         use_proxy: bool,
         reconnect_s: float,
+        limits: Limits,
         history: Callable[[str], HistoryEntry | None],
         is_queued: Callable[[str], bool],
     ) -> None:
@@ -51,10 +53,13 @@ class JobStream:
         """How the followed job ended."""
         self.outputs: dict[str, Mapping[str, Any]] = {}
         """Node id -> output of the followed job, as far as told."""
+        self.connections = 0
+        """How often the socket was connected: after more than once, messages may have been missed."""
         self._socket_url = socket_url
         self._headers = headers
         self._use_proxy = use_proxy
         self._reconnect_s = reconnect_s
+        self._limits = limits
         self._history = history
         self._is_queued = is_queued
         self._socket: Socket | None = None
@@ -68,7 +73,7 @@ class JobStream:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._close()
+        self.close()
 
     def open(self) -> None:
         """Connect if there is a socket to listen to and it is not connected.
@@ -79,7 +84,10 @@ class JobStream:
         if self._socket is not None or self._socket_url is None:
             return
         try:
-            self._socket = Socket.connect(self._socket_url, self._headers, use_proxy=self._use_proxy)
+            self._socket = Socket.connect(
+                self._socket_url, self._headers, use_proxy=self._use_proxy, limits=self._limits
+            )
+            self.connections += 1
             self._socket.send(_FLAGS)
         except (Unauthorized, Forbidden):
             raise
@@ -88,8 +96,21 @@ class JobStream:
                 raise ConnectionFailed(self._socket_url, str(error)) from error
             self._socket_url = None
         except SocketClosed as error:
-            self._close()
+            self.close()
             raise ConnectionFailed(str(self._socket_url), "the socket was closed at once") from error
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the socket is connected, as far as known; True where there is none to connect."""
+        return self._socket_url is None or (self._socket is not None and self._socket.is_open)
+
+    def skip(self) -> None:
+        """Take messages and drop them until the socket closes."""
+        try:
+            while self._socket is not None:
+                self._socket.receive(_QUIET_S)
+        except SocketClosed:
+            return
 
     def events(self, prompt_id: str) -> Generator[Event, None, None]:
         """Yield the events of one job until it is over; see `Client.events`."""
@@ -130,7 +151,7 @@ class JobStream:
                 self._wait_s = _SHORTEST_WAIT_S
                 return message, message is None
         except SocketClosed:
-            self._close()
+            self.close()
         except ConnectionFailed as error:
             self._count_absence(error)
         sleep(self._wait_s)
@@ -160,7 +181,8 @@ class JobStream:
         if now - self._away_since >= self._reconnect_s:
             raise error
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close the socket, if it is open."""
         if self._socket is not None:
             socket, self._socket = self._socket, None
             socket.close()

@@ -36,8 +36,10 @@ def upgrade() -> None:
     )
     op.create_index("ix_assets_place", "assets", ["root", "path"])
     op.create_index("ix_assets_hash", "assets", ["hash"])
-    op.create_index("ix_assets_created", "assets", ["created_ms", "id"])
-    op.create_index("ix_assets_name", "assets", ["name", "id"])
+    op.create_index("ix_assets_owner", "assets", ["owner", "hidden", "root", "id"])
+    op.create_index("ix_assets_preview", "assets", ["preview_id"])
+    for name in ("created_ms", "updated_ms", "accessed_ms", "name", "size"):
+        op.create_index(f"ix_assets_by_{name}", "assets", ["hidden", "root", name, "id"])
     op.create_table(
         "asset_tags",
         sa.Column("asset_id", sa.Text, sa.ForeignKey("assets.id"), primary_key=True),
@@ -45,7 +47,7 @@ def upgrade() -> None:
         sa.Column("position", sa.Integer, nullable=False),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_asset_tags_tag", "asset_tags", ["tag", "asset_id"])
+    op.create_index("ix_asset_tags_tag", "asset_tags", ["tag", "position", "asset_id"])
     op.create_index("ix_outputs_filename", "outputs", ["filename"])
 
 

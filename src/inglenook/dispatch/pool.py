@@ -1,0 +1,227 @@
+"""The workers of a dispatcher: who is there, who is being emptied, who can run what, who had what before."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from inglenook.dispatch.needs import Choice, Needs
+from inglenook.dispatch.placement import Candidate, Decision, Files, Pool, Seat, choose, note_time
+from inglenook.dispatch.run import Run
+from inglenook.engine.schema import ChoiceSource, NodeSchema
+from inglenook.errors import InglenookError
+from inglenook.workers.worker import Worker, WorkerState
+
+ListChoices = Callable[[ChoiceSource], Collection[str]]
+"""What a declared list of choices holds now on this machine."""
+
+_UP = (WorkerState.READY, WorkerState.BUSY)
+_REMEMBER_S = 2.0
+"""How long an answer is remembered that depends on this machine's folders."""
+
+
+class NameTaken(InglenookError):
+    """There is a worker of this name."""
+
+
+@dataclass(slots=True, eq=False)
+class Member(Seat):
+    """A worker of the pool."""
+
+    worker: Worker = field(kw_only=True)
+    is_draining: bool = False
+    """It gets no more jobs."""
+    last_files: Files = ()
+    ended: Counter[str] = field(default_factory=Counter)
+    """How many jobs ended here in each state, and how many were `lost`."""
+    _documents: Mapping[str, Any] | None = None
+    _lists: dict[tuple[str, str], frozenset[str] | ChoiceSource | None] = field(default_factory=dict)
+    _answers: dict[Needs, tuple[bool, float]] = field(default_factory=dict)
+
+    @property
+    def capacity(self) -> int:
+        """How many jobs it takes at a time."""
+        return max(1, int(getattr(self.worker, "capacity", 1)))
+
+    @property
+    def is_free(self) -> bool:
+        return not self.is_draining and self.worker.state is WorkerState.READY
+
+    @property
+    def is_up(self) -> bool:
+        """It runs jobs, or could."""
+        return self.worker.state in _UP
+
+    def has_all(self, needs: Needs, list_choices: ListChoices) -> bool:
+        """Whether it can run what needs this."""
+        now = time.monotonic()
+        self._follow()
+        known = self._answers.get(needs)
+        if known is not None and now < known[1]:
+            return known[0]
+        answer = not self.lacks_classes(needs) and not self.lacks_choices(needs, list_choices)
+        if len(self._answers) > 5000:
+            self._answers.clear()
+        self._answers[needs] = (answer, now + _REMEMBER_S)
+        return answer
+
+    def lacks_classes(self, needs: Needs) -> list[str]:
+        """Node classes that it does not know."""
+        return sorted(needs.class_types - (self.worker.documents or {}).keys())
+
+    def lacks_choices(self, needs: Needs, list_choices: ListChoices) -> list[Choice]:
+        """Values of inputs that are not in its lists; of classes that it knows."""
+        self._follow()
+        return sorted(choice for choice in needs.choices if not self._offers(choice, list_choices))
+
+    def _follow(self) -> None:
+        """Forget what was read from documents that it no longer has."""
+        if self.worker.documents is not self._documents:
+            self._documents = self.worker.documents
+            self._lists.clear()
+            self._answers.clear()
+
+    def _offers(self, choice: Choice, list_choices: ListChoices) -> bool:
+        class_type, name, value = choice
+        key = (class_type, name)
+        if key not in self._lists:
+            self._lists[key] = _list_of((self._documents or {}).get(class_type), class_type, name)
+        found = self._lists[key]
+        if isinstance(found, ChoiceSource):
+            return value in found.extra or value in list_choices(found)
+        return found is None or value in found
+
+
+def _list_of(document: Any, class_type: str, name: str) -> frozenset[str] | ChoiceSource | None:
+    """The choices of an input; None where it has no list, or none that can be read."""
+    try:
+        spec = NodeSchema.from_info(class_type, document).inputs.get(name)
+    except (TypeError, ValueError, LookupError, AttributeError):
+        return None
+    choices = None if spec is None else spec.choices
+    if choices is None or isinstance(choices, ChoiceSource):
+        return choices
+    return frozenset(item for item in choices if isinstance(item, str))
+
+
+class Members:
+    """The pool. Its first worker is asked first where any of several would do."""
+
+    def __init__(self, workers: Sequence[Worker], list_choices: ListChoices) -> None:
+        self._members: dict[str, Member] = {}
+        self._list_choices = list_choices
+        self._times: dict[str, float] = {}
+        self._running: Counter[Files] = Counter()
+        self._tick = 0
+        for worker in workers:
+            self.add(worker)
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(list(self._members.values()))
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def get(self, name: str) -> Member | None:
+        return self._members.get(name)
+
+    def add(self, worker: Worker) -> Member:
+        """Raises NameTaken."""
+        if worker.name in self._members:
+            raise NameTaken(f"there is a worker {worker.name!r} already")
+        member = self._members[worker.name] = Member(worker.name, worker=worker)
+        return member
+
+    def remove(self, name: str) -> Member | None:
+        return self._members.pop(name, None)
+
+    @property
+    def workers(self) -> list[Worker]:
+        return [member.worker for member in self._members.values()]
+
+    # -- who can run what --------------------------------------------------------------------------------------------
+
+    def can_run(self, run: Candidate, member: Member) -> bool:
+        """Whether a worker has what a job needs. A server that lost it gets it again only if there is no other."""
+        if not self._has_all(run.needs, member):
+            return False
+        lost_on = getattr(run, "lost_on", ())
+        if member.name not in lost_on:
+            return True
+        others = (one for one in self._members.values() if one.name not in lost_on)
+        return not any(one.is_up and not one.is_draining and self._has_all(run.needs, one) for one in others)
+
+    def _has_all(self, needs: Needs, member: Member) -> bool:
+        if len(self._members) == 1:  # what its lists do not have was refused when the job was submitted
+            return member.worker.documents is not None and not member.lacks_classes(needs)
+        return member.worker.documents is not None and member.has_all(needs, self._list_choices)
+
+    def is_runnable(self, needs: Needs) -> bool:
+        """Whether some worker has, or may turn out to have, what a job needs. An empty pool may get one."""
+        members = self._members.values()
+        return not members or any(one.worker.documents is None or self._has_all(needs, one) for one in members)
+
+    def knows_all_classes(self, needs: Needs) -> bool:
+        """The same, for node classes alone."""
+        members = self._members.values()
+        return not members or any(one.worker.documents is None or not one.lacks_classes(needs) for one in members)
+
+    def lacking(self, needs: Needs) -> dict[str, dict[str, list[Any]]]:
+        """What each worker lacks: name -> `classes`, and `choices` with class, input and value."""
+        return {
+            one.name: {
+                "classes": one.lacks_classes(needs)[:50],
+                "choices": [list(choice) for choice in one.lacks_choices(needs, self._list_choices)[:50]],
+            }
+            for one in self._members.values()
+            if one.worker.documents is not None
+        }
+
+    # -- what runs ---------------------------------------------------------------------------------------------------
+
+    def decide(self, waiting: Iterator[Run], now_s: float) -> Decision[Run, Member]:
+        """The next job to start, and where."""
+        free = [member for member in self._members.values() if member.is_free]
+        if not free:
+            return Decision()
+        warm: dict[Files, list[Member]] = {}
+        if len(free) > 1:
+            free.sort(key=lambda member: member.last_used)
+            for member in free:
+                if member.last_files:
+                    warm.setdefault(member.last_files, []).append(member)
+        slots = sum(member.capacity for member in self._members.values() if member.is_up and not member.is_draining)
+        return choose(waiting, Pool(free, warm, slots, self._running, self._times, self.can_run), now_s)
+
+    def started(self, run: Run, name: str) -> None:
+        """A job was given to a worker."""
+        member = self._members.get(name)
+        if member is None or run.seated_at:
+            return
+        run.seated_at = name
+        self._tick += 1
+        self._running[run.needs.files] += 1
+        member.started(run.needs, self._tick)
+        member.last_files = run.needs.files
+
+    def ended(self, run: Run, outcome: str) -> None:
+        """A job has left its worker: in this state, or `lost`."""
+        name, run.seated_at = run.seated_at, ""
+        if not name:
+            return
+        self._running[run.needs.files] -= 1
+        if self._running[run.needs.files] <= 0:
+            del self._running[run.needs.files]
+        seconds: float | None = None
+        if outcome == "succeeded" and run.job.started_ms is not None and run.end is not None:
+            seconds = max(0, run.end.time_ms - run.job.started_ms) / 1000
+            note_time(self._times, run.needs.kind, seconds)
+        member = self._members.get(name)
+        if member is not None:
+            member.ended[outcome] += 1
+            member.leave(run.needs, seconds)
+            if outcome == "lost":
+                member.forget()

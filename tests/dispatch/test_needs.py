@@ -1,0 +1,66 @@
+"""What a job asks of its worker."""
+
+from inglenook.dispatch.needs import needs, needs_of
+from inglenook.engine.catalog import Catalog
+from inglenook.engine.graph import Graph
+
+CATALOG = Catalog.from_documents(
+    {
+        "Load": {"input": {"required": {"ckpt_name": [{"files": "checkpoints"}]}}, "output": ["MODEL"]},
+        "Lora": {"input": {"required": {"model": ["MODEL"], "lora_name": [["a.safetensors"]]}}, "output": ["MODEL"]},
+        "Sample": {
+            "input": {
+                "required": {"model": ["MODEL"], "sampler": ["COMBO", {"options": ["euler"]}], "text": ["STRING"]}
+            },
+            "output": ["IMAGE"],
+            "output_node": True,
+        },
+        "Picture": {"input": {"required": {"image": [["p.png"], {"image_upload": True}]}}, "output": ["IMAGE"]},
+        "Show": {"input": {"required": {"image": ["IMAGE"]}}, "output": [], "output_node": True},
+    },
+    lambda source: (),
+    lambda value, kind: True,
+)
+
+
+def graph(**inputs):
+    return Graph.parse(
+        {
+            "1": {"class_type": "Load", "inputs": {"ckpt_name": "big.safetensors"}},
+            "2": {"class_type": "Lora", "inputs": {"model": ["1", 0], "lora_name": "a.safetensors"}},
+            "3": {
+                "class_type": "Sample",
+                "inputs": {"model": ["2", 0], "sampler": "euler", "text": "x.ckpt", **inputs},
+            },
+            "4": {"class_type": "Picture", "inputs": {"image": "p.png"}},
+            "5": {"class_type": "Show", "inputs": {"image": ["4", 0]}},
+        }
+    )
+
+
+def test_choices_and_model_files_are_needed_but_not_texts_and_input_files():
+    found = needs_of(graph(), ["3", "5"], CATALOG)
+    assert found.class_types == {"Load", "Lora", "Sample", "Picture", "Show"}
+    assert found.choices == {
+        ("Load", "ckpt_name", "big.safetensors"),
+        ("Lora", "lora_name", "a.safetensors"),
+        ("Sample", "sampler", "euler"),
+    }
+    assert dict(found.files) == {"big.safetensors": 1.0, "a.safetensors": 0.1}
+
+
+def test_nodes_that_do_not_run_need_no_models():
+    assert needs_of(graph(), ["5"], CATALOG).files == ()
+    assert needs_of(graph(), ["gone"], CATALOG).choices == frozenset()
+
+
+def test_a_class_that_nobody_knows_is_needed_all_the_same():
+    unknown = Graph.parse({"1": {"class_type": "New", "inputs": {"a": "b.safetensors"}}})
+    assert needs_of(unknown, ["1"], CATALOG).class_types == {"New"}
+
+
+def test_equal_needs_are_one_object_and_other_texts_make_no_other_kind():
+    first, second = needs_of(graph(text="cat"), ["3"], CATALOG), needs_of(graph(text="dog"), ["3"], CATALOG)
+    assert first is second
+    assert needs_of(graph(sampler="ddim"), ["3"], CATALOG) is not first
+    assert needs({"A"}) is needs(["A"])
