@@ -62,11 +62,3 @@ def _flush_no_databases() -> None:
 def flushed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Databases as the product has them."""
     monkeypatch.setattr(database, "SYNCHRONOUS", FLUSHES)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
-    """Reports travel between processes as UTF-8: what a test printed may have lone surrogates."""
-    report = yield
-    report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
-    return report
