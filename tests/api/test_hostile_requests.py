@@ -202,4 +202,5 @@ def test_broken_http_ends_soon(server: LiveServer) -> None:
 
 
 def test_the_server_still_works_after_all_that(server: LiveServer) -> None:
+    assert server.post("/api/queue/resume").status_code == 200  # the route that pauses it was called too
     assert server.run(picture_graph())["status"]["completed"]
