@@ -1,7 +1,7 @@
 """Head and body of an answer in one write.
 
 uvicorn writes them apart and uvloop sends each at once: two system calls and two packets for a short answer, which cost
-more than everything else that is done for it (`GET /prompt`: 57 us of CPU instead of 39).
+more than everything else that is done for it (`GET /prompt`: 50 us of CPU with 16 clients instead of 57).
 """
 
 from __future__ import annotations

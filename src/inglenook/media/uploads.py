@@ -62,7 +62,7 @@ def store(root: Path, subfolder: str, name: str, content: Pieces, *, overwrite: 
         writing.replace(paths.resolve(root, subfolder, name), content, flush=True)
         return name
     folder = paths.resolve(root, subfolder)
-    for candidate in _numbered(name):
+    for candidate in numbered(name):
         path = paths.resolve(root, subfolder, candidate)
         if path.exists():
             if _same_content(path, content):
@@ -73,7 +73,8 @@ def store(root: Path, subfolder: str, name: str, content: Pieces, *, overwrite: 
     raise AssertionError("names are endless")
 
 
-def _numbered(name: str) -> Iterator[str]:
+def numbered(name: str) -> Iterator[str]:
+    """The names that a file may get where the one before is taken: `a.png`, `a (1).png`, ... without end."""
     path = PurePosixPath(name)
     yield name
     number = 0

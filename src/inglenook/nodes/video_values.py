@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -133,7 +133,25 @@ class VideoInput(ABC):
         return "mp4"
 
 
-class VideoFromFile(VideoInput):
+class _OwnVideo(VideoInput):
+    """A video of ours: what writes it into an open file also writes it to a path."""
+
+    def save_to(
+        self,
+        path: str | Path | io.BytesIO,
+        format: VideoContainer = VideoContainer.AUTO,
+        codec: VideoCodec = VideoCodec.AUTO,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        if isinstance(path, io.BytesIO):
+            self.write_to(path, format, codec, metadata)
+            return
+        with Scratch(Path(path).parent) as scratch:
+            self.write_to(scratch, format, codec, metadata)
+            writing.replace(Path(path), scratch, flush=True)
+
+
+class VideoFromFile(_OwnVideo):
     """A file, or a part of it (`start_time`, `duration` in seconds; 0: to the end)."""
 
     def __init__(self, file: str | Path | io.BytesIO, *, start_time: float = 0.0, duration: float = 0.0) -> None:
@@ -168,15 +186,6 @@ class VideoFromFile(VideoInput):
         if heard is not None:
             sound = {"waveform": torch.from_numpy(heard.waveform)[None], "sample_rate": heard.sample_rate}
         return VideoComponents(images, reader.frame_rate, sound, dict(reader.tags))
-
-    def save_to(
-        self,
-        path: str | Path | io.BytesIO,
-        format: VideoContainer = VideoContainer.AUTO,
-        codec: VideoCodec = VideoCodec.AUTO,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> None:
-        _save(path, lambda target: self.write_to(target, format, codec, metadata))
 
     def write_to(
         self,
@@ -237,7 +246,7 @@ class VideoFromFile(VideoInput):
         return self._facts.container
 
 
-class VideoFromComponents(VideoInput):
+class VideoFromComponents(_OwnVideo):
     """Pictures, and perhaps sound."""
 
     def __init__(self, components: VideoComponents) -> None:
@@ -245,15 +254,6 @@ class VideoFromComponents(VideoInput):
 
     def get_components(self) -> VideoComponents:
         return self._components
-
-    def save_to(
-        self,
-        path: str | Path | io.BytesIO,
-        format: VideoContainer = VideoContainer.AUTO,
-        codec: VideoCodec = VideoCodec.AUTO,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> None:
-        _save(path, lambda target: self.write_to(target, format, codec, metadata))
 
     def write_to(
         self,
@@ -294,15 +294,6 @@ def _check(form: str, codec: str) -> None:
 
 def _tags(metadata: Mapping[str, Any] | None) -> dict[str, str]:
     return {key: json.dumps(value) for key, value in (metadata or {}).items() if value is not None}
-
-
-def _save(path: str | Path | io.BytesIO, write: Callable[[Scratch | io.BytesIO], None]) -> None:
-    if isinstance(path, io.BytesIO):
-        write(path)
-        return
-    with Scratch(Path(path).parent) as scratch:
-        write(scratch)
-        writing.replace(Path(path), scratch, flush=True)
 
 
 def images_of(frames: list[video.Picture]) -> Tensor:

@@ -52,6 +52,7 @@ from inglenook.workers.messages import (
     decode_up,
     encode,
 )
+from inglenook.workers.own_tasks import OwnTasks
 from inglenook.workers.process_group import ProcessGroup
 from inglenook.workers.worker import Cause, Death, Request, WorkerListener, WorkerState
 
@@ -211,7 +212,7 @@ class DeviceWorker:
         """The order to end the present process. Once it is given, the process takes no other job."""
         self._has_been_ready = False
         self._timers: list[asyncio.TimerHandle] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = OwnTasks(logger, f"device process {name}")
         self._failed_starts = 0
         self._closing = False
 
@@ -223,16 +224,15 @@ class DeviceWorker:
         self._closing = False
         await self._spawn()
         if self._memory_limit is not None:
-            self._own(self._watch_memory(self._memory_limit))
+            self._tasks.start(self._watch_memory(self._memory_limit))
 
     async def close(self) -> None:
         """End the process and wait for it."""
         self._closing = True
         self._drop_timers()
         self._drop_questions()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.cancel()
+        await self._tasks.ended()
         process = self._process
         if self._channel is not None:
             self._channel.close()
@@ -276,8 +276,8 @@ class DeviceWorker:
         self._channel = channel
         self._importing = None
         channel.send(Configure(self._settings_json, self._device, self._skipped_packs))
-        self._own(self._read_log(reader)).add_done_callback(lambda _: pipe.close())
-        self._own(self._watch_end(process, channel))
+        self._tasks.start(self._read_log(reader)).add_done_callback(lambda _: pipe.close())
+        self._tasks.start(self._watch_end(process, channel))
 
     async def _start_process(self, descriptors: tuple[int, ...], output: int) -> ProcessGroup:
         process = await asyncio.create_subprocess_exec(
@@ -297,17 +297,6 @@ class DeviceWorker:
         await process.ended()
         await asyncio.sleep(_END_OF_FILE_S)
         channel.close()
-
-    def _own(self, coroutine: Any) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._task_ended)
-        return task
-
-    def _task_ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("a task of device process %s failed", self.name, exc_info=error)
 
     async def _read_log(self, reader: asyncio.StreamReader) -> None:
         log = logging.getLogger(f"inglenook.device.{self.name}")
@@ -416,7 +405,7 @@ class DeviceWorker:
         if channel is self._channel and not self._closing:
             self._channel = None
             self.pid = None
-            self._own(self._bury())
+            self._tasks.start(self._bury())
 
     async def _bury(self) -> None:
         """Find out how the process ended, tell the listener, start another."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from inglenook.media import paths, uploads, writing
 from inglenook.media.folders import FileKind, Folders
@@ -26,7 +25,7 @@ def keep(folders: Folders, kind: FileKind, subfolder: str, filename: str, conten
     if numbered is not None and "%" not in name + folder:
         prefix = f"{folder}/{numbered['prefix']}" if folder else numbered["prefix"]
         return write_output(folders, kind, prefix, numbered["extension"], content)
-    candidates = _candidates(name)
+    candidates = uploads.numbered(name)
     place = paths.resolve(folders.directory(kind), folder)
     given = writing.place(place, lambda _rescan: next(candidates), content, flush=kind == "output")
     return FileRef(given, folder, kind)
@@ -35,12 +34,3 @@ def keep(folders: Folders, kind: FileKind, subfolder: str, filename: str, conten
 def path_of(folders: Folders, file: FileRef) -> Path:
     """Where a result is. Raises UnsafePath."""
     return paths.resolve(folders.directory(file.type), file.subfolder, file.filename)
-
-
-def _candidates(name: str) -> Iterator[str]:
-    path = PurePosixPath(name)
-    yield name
-    number = 0
-    while True:
-        number += 1
-        yield f"{path.stem} ({number}){path.suffix}"

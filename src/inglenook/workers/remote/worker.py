@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -22,6 +22,7 @@ from inglenook.errors import InglenookError, MediaError
 from inglenook.media.folders import Folders
 from inglenook.packs.report import PackReport
 from inglenook.workers.messages import Device, ModelFolderAdded, Question
+from inglenook.workers.own_tasks import OwnTasks
 from inglenook.workers.remote.attempt import Attempt, Server
 from inglenook.workers.remote.catalog import RemoteCatalog, read_catalog
 from inglenook.workers.remote.errors import JobRefused
@@ -98,7 +99,7 @@ class RemoteWorker:
         self._pause_s = 0.0
         self._pause_end_s = 0.0
         """Until then it gets no job, having lost one: others go first."""
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = OwnTasks(self._logger, f"remote worker {name}")
         self._run_tasks: set[asyncio.Task[None]] = set()
         """Runs until their sockets are closed."""
         self._look_now = asyncio.Event()
@@ -156,8 +157,8 @@ class RemoteWorker:
             self._asking, self._client_of_jobs = self._client(1), self._client(4)
             self._server = self._make_server()
         self._is_started, self._is_closing = True, False
-        self._own(self._watch())
-        self._own(self._keep_catalog())
+        self._tasks.start(self._watch())
+        self._tasks.start(self._keep_catalog())
 
     async def close(self) -> None:
         """Leave the server, and stop there what is ours."""
@@ -167,9 +168,8 @@ class RemoteWorker:
         for attempt in list(self._attempts.values()):
             self._drop(attempt)
         left, self._given_up = self._given_up, {}
-        for task in self._tasks - self._run_tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.cancel(but=self._run_tasks)
+        await self._tasks.ended()
         if left and self._is_up:
             with contextlib.suppress(ClientError, TimeoutError):
                 async with asyncio.timeout(_CLOSE_S):
@@ -179,17 +179,6 @@ class RemoteWorker:
         await self._server.sockets.close()
         await self._asking.close()
         await self._client_of_jobs.close()
-
-    def _own(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._task_ended)
-        return task
-
-    def _task_ended(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._logger.error("a task of remote worker %s failed", self.name, exc_info=error)
 
     # -- is it there? ------------------------------------------------------------------------------------------------
 
@@ -326,7 +315,7 @@ class RemoteWorker:
         )
         self._attempts[job_id] = attempt
         self._timers[job_id] = []
-        self._runs[job_id] = task = self._own(self._run(attempt))
+        self._runs[job_id] = task = self._tasks.start(self._run(attempt))
         self._run_tasks.add(task)
         task.add_done_callback(self._run_tasks.discard)
 
@@ -358,7 +347,7 @@ class RemoteWorker:
                 await asyncio.sleep(_SOON_S)  # whoever watches it decides
         if self._is_current(attempt):
             self._rest()
-            self._own(self._refresh_catalog())
+            self._tasks.start(self._refresh_catalog())
             self._die(attempt, Death(Cause.LOST, f"{self.name}: {reason}"))
 
     def _rest(self) -> None:
@@ -447,7 +436,7 @@ class RemoteWorker:
         grace_s = self._limits.interrupt_grace_s
         death = Death(cause, f"{self.name} did not stop it within {grace_s:g} s")
         self._later(attempt, grace_s, lambda: self._die(attempt, death))
-        self._own(self._stop_there(attempt))
+        self._tasks.start(self._stop_there(attempt))
 
     async def _stop_there(self, attempt: Attempt) -> None:
         """Have the server stop the job; tell its end if the server will not."""
@@ -479,7 +468,7 @@ class RemoteWorker:
 
     def free(self, *, unload_models: bool, free_memory: bool) -> None:
         if self._is_up:
-            self._own(self._free(unload_models, free_memory))
+            self._tasks.start(self._free(unload_models, free_memory))
 
     async def _free(self, unload_models: bool, free_memory: bool) -> None:
         try:
