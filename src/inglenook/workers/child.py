@@ -140,6 +140,8 @@ class DeviceProcess:
         """Run one job to an end event, whatever happens. KeyboardInterrupt alone ends the process."""
         self.outbox.begin(message.job_id, message.attempt)
         self._job_id = message.job_id
+        # Once more: a thread that opened a file while they were closed got one of them, and has closed it since.
+        self._standard_streams.restore()
         try:
             runtime.execute(message, self.outbox.emit, partial(self._is_interrupted, message.job_id))
             self.outbox.fail(RuntimeError("the run stopped without an end"))  # sent only then

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 from PIL import Image
@@ -66,8 +67,10 @@ def test_a_node_that_spoils_its_standard_streams_harms_nobody(harmed, how):
     assert harmed.get("/api/health").json()["workers"][0]["pid"] == pid
 
 
-def test_what_a_node_prints_after_streams_were_closed_is_logged_again(harmed):
-    harmed.run(harm("close"))
+@pytest.mark.parametrize("how", ["close", "lend"])
+def test_what_a_node_prints_after_streams_were_closed_is_logged_again(harmed, how):
+    harmed.run(harm(how))
+    time.sleep(0.5 if how == "lend" else 0)  # until a thread has closed what it was lent
     key = new_key()
     assert harmed.text({"1": node("RulePrint", text=key), "show": shown("1")}) == key
     harmed.until(lambda: f": {key}" in harmed.log and f"error stream: {key}" in harmed.log, 5)
