@@ -87,13 +87,14 @@ class LiveServer:
 
     def until(self, condition, timeout_s=60.0):
         """Wait for something to become true; a connection that fails counts as not yet."""
-        end = time.monotonic() + timeout_s
+        end, pause_s = time.monotonic() + timeout_s, 0.01
         while time.monotonic() < end:
             assert self.process is None or self.process.poll() is None, self.log
             with contextlib.suppress(httpx.TransportError):
                 if found := condition():
                     return found
-            time.sleep(0.02)
+            time.sleep(pause_s)
+            pause_s = min(0.05, pause_s * 1.2)  # who waits long takes little from whom it waits for
         raise TimeoutError(self.log)
 
     @property
