@@ -68,6 +68,12 @@ async def test_a_file_is_fetched_from_the_address_that_was_looked_at_under_the_n
     assert f"host: files.example:{port}\r\n" in seen[0].lower()
 
 
+async def test_a_redirect_that_leads_nowhere_is_told():
+    async with web({"/": b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"}) as (port, _):
+        with pytest.raises(RemoteFileError, match="answers 302"):
+            await get(f"http://files.example:{port}/")
+
+
 async def test_a_redirect_is_followed_where_it_may_lead():
     async with web({"/": moved("/b"), "/b": ok(b"b")}) as (port, _):
         assert await get(f"http://files.example:{port}/") == b"b"

@@ -273,6 +273,9 @@ def test_documents_that_are_no_nodes_are_looked_over(catalog, junk):
         ("sampler no. 1.seed", "3.seed"),
         ("KSampler.steps", "3.steps"),
         ("EmptyLatentImage.width", "5.width"),
+        ("3.STEPS", "3.steps"),
+        ("KSAMPLER.Steps", "3.steps"),
+        ("sampler no. 1.STEPS", "3.steps"),
     ],
 )
 def test_a_parameter_is_addressed_by_name_node_title_or_class(catalog, address, key):
@@ -288,7 +291,7 @@ def test_a_parameter_is_addressed_by_name_node_title_or_class(catalog, address, 
     [
         ("CLIPTextEncode.text", ["positive_prompt", "negative_prompt"]),
         ("positve_prompt", ["positive_prompt"]),
-        ("6.txt", ["6.clip", "6.text"]),
+        ("6.txt", ["6.text"]),
         ("prompt", ["positive_prompt", "negative_prompt"]),
         ("nothing like it", ["positive_prompt"]),
     ],
@@ -297,6 +300,39 @@ def test_an_unknown_or_ambiguous_address_is_told_with_the_choices(catalog, addre
     (problem,) = problems(text_to_image(), catalog, {address: "x"})
     assert problem["parameter"] == address
     assert set(choices) <= set(problem["choices"])
+
+
+def test_what_must_be_linked_is_no_choice(catalog):
+    (problem,) = problems(text_to_image(), catalog, {"6.txt": "x"})
+    assert problem["choices"] == ["6.text"]
+
+
+def test_inputs_whose_names_differ_by_case_alone_are_told_apart(catalog):
+    graph = {"1": node("NotThere", A=1, a=2)}
+    assert set_values(graph, catalog, {"1.A": 5, "1.a": 6}).graph["1"]["inputs"] == {"A": 5, "a": 6}
+
+
+def test_a_picture_that_is_loaded_as_a_mask_is_a_mask(catalog):
+    (mask, _) = recognise({"1": node("LoadImageMask", image="dog.png", channel="red")}, catalog)
+    assert (mask.name, mask.role, mask.type, mask.media) == ("mask", "mask", "mask", "image")
+
+
+@pytest.mark.parametrize("join", ["StringConcatenate", "UnknownJoin"])  # the title helps where the class is unknown
+def test_the_text_that_others_are_joined_to_is_the_prompt(catalog, join):
+    graph = text_to_image()
+    graph["20"] = node("PrimitiveString", "Positive prompt", value="a cat")
+    graph["21"] = node(join, string_a=["20", 0], string_b="masterpiece", delimiter=", ")
+    graph["6"]["inputs"]["text"] = ["21", 0]
+    by_key = {one.key: one.name for one in recognise(graph, catalog)}
+    assert by_key["20.value"] == "positive_prompt"
+    assert by_key["21.string_b"] != "positive_prompt"
+
+
+@pytest.mark.parametrize("class_type", ["ModelSamplingFluxNew", "CLIPTextEncodeSDXLNew"])
+def test_sizes_inside_of_unknown_classes_are_not_those_of_the_picture(catalog, class_type):
+    graph = {**text_to_image(), "20": node(class_type, model=["4", 0], width=1024, height=1024)}
+    named = {one.name: one.key for one in recognise(graph, catalog) if one.role in ("width", "height")}
+    assert named == {"width": "5.width", "height": "5.height"}
 
 
 def test_all_that_is_wrong_is_told_at_once(catalog):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -25,6 +26,7 @@ from inglenook.api.library_entries import (
 from inglenook.api.normalizing import normalized, unwrapped
 from inglenook.api.workflow_files import parse_document
 from inglenook.dispatch.catalogs import Catalogs
+from inglenook.engine.values import shorten
 from inglenook.jobs import JobStore, now_ms, workflows
 from inglenook.jobs.workflow_records import (
     LibraryFull,
@@ -45,6 +47,17 @@ logger = logging.getLogger(__name__)
 LARGEST_DOCUMENT = 32 << 20
 """Bytes of JSON."""
 _LARGEST_VERSION = 2**31 - 1
+
+
+@contextmanager
+def telling_which(name: str, *, of_several: bool) -> Iterator[None]:
+    """Have an ApiError say which of several files it is about."""
+    try:
+        yield
+    except ApiError as error:
+        if of_several:
+            error.message = f"{shorten(name or 'a file without a name', 100)}: {error.message}"
+        raise
 
 
 class WorkflowLibrary:
@@ -122,7 +135,10 @@ class WorkflowLibrary:
         Raises ApiError 400 for what is no workflow, 409 for a name that is there unless `overwrite`, 413, 422 for a
         name that is none.
         """
-        news = [await self._new_version(upload, origin) for upload in uploads]
+        news = []
+        for upload in uploads:
+            with telling_which(upload.name, of_several=len(uploads) > 1):
+                news.append(await self._new_version(upload, origin))
         names = [new.name for new in news]
         if len({*names}) < len(names):
             raise ApiError(422, "invalid_name", "Two of the workflows have the same name", ", ".join(names)[:500])

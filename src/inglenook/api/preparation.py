@@ -75,9 +75,11 @@ class ValuesSet:
     """Parameter -> the value that it has now; drawn seeds too."""
     given: Mapping[str, Any]
     """What was asked for, before anything was drawn: equal for equal work."""
+    repairs: tuple[Repair, ...] = ()
 
 
-SetValues = Callable[[Graph], Awaitable[ValuesSet]]
+SetValues = Callable[[Graph], Awaitable[ValuesSet | None]]
+"""None: there was nothing to set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ async def prepare(
         graph, repairs = edited.graph, (*repairs, *edited.repairs)
     values = None if set_values is None else await set_values(graph)
     if values is not None:
-        graph = values.graph
+        graph, repairs = values.graph, (*repairs, *values.repairs)
     validation, found, ask_validators = await _check(server, do, graph, targets, strict=strict)
     repairs = (*repairs, *found)
     if validation.error is not None:
@@ -135,7 +137,7 @@ async def prepare(
         logger.info("repaired node %s: %s", one.node_id, one.message)
     if len(repairs) > _LOGGED_REPAIRS:
         logger.info("%d more repairs of the same workflow", len(repairs) - _LOGGED_REPAIRS)
-    used = _drawn_seeds(validation.graph, repairs)
+    used = _drawn_seeds(validation.graph, found)
     sent = read.sent
     if values is not None:
         sent = _digest([read.sent or read.graph.fingerprint(), values.given])

@@ -76,7 +76,7 @@ async def _follow(
         for _ in range(_REDIRECTS + 1):
             response = await _get(client, current, await _addresses(current, resolve, is_allowed))
             try:
-                if response.is_redirect:
+                if response.has_redirect_location:
                     current = _parsed(str(current.join(response.headers["location"])))
                     continue
                 return await _content(response, limits.size_bytes)

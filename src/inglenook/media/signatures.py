@@ -35,6 +35,13 @@ _BRANDS = {
     b"M4A ": ".m4a",
     b"qt  ": ".mov",
 }
+_ALSO = {".jpeg", ".apng", ".tif", ".oga", ".opus", ".mp4", ".mkv", ".webm"}
+UNMISTAKABLE = frozenset({*(name for _, name in _STARTS), *_RIFF.values(), *_BRANDS.values(), *_ALSO}) - {
+    ".mp3",
+    ".aac",
+    ".mov",
+}
+"""Extensions of formats whose files always begin as this module knows."""
 
 
 def extension(head: bytes) -> str | None:

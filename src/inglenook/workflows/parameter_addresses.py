@@ -70,14 +70,14 @@ class Addresses:
         splits = list(_splits(address))
         for node_id, name in splits:
             node = self._nodes.get(node_id)
-            if node is not None and _has(node, name):
-                return [(node.id, name)]
+            if node is not None and (own := _input_of(node, name)) is not None:
+                return [(node.id, own)]
         for index in (self._titles, self._classes):
             found = [
-                (node.id, name)
+                (node.id, own)
                 for owner, name in splits
                 for node in index.get(owner.casefold(), ())
-                if _has(node, name)
+                if (own := _input_of(node, name)) is not None
             ]
             if found:
                 return found
@@ -93,7 +93,8 @@ class Addresses:
         self._near_left -= 1
         for node_id, _ in _splits(address):
             if node_id in self._nodes:
-                names = {*self._nodes[node_id].inputs, *self._nodes[node_id].specs}
+                node = self._nodes[node_id]
+                names = {name for name in (*node.inputs, *node.specs) if name not in node.specs or node.is_widget(name)}
                 return sorted(f"{node_id}.{name}" for name in names)[:_MOST_CHOICES]
         some = self._parameters[:_MOST_COMPARED]
         by_folded = {text.casefold(): text for one in some for text in (one.key, one.name)}
@@ -118,8 +119,13 @@ def _splits(address: str) -> Iterator[tuple[str, str]]:
         yield match[1], match[2]
 
 
-def _has(node: GraphNode, name: str) -> bool:
-    return name in node.inputs or name in node.specs
+def _input_of(node: GraphNode, name: str) -> str | None:
+    """The input of that name, else the only one that is called so in another case; None where there is none."""
+    if name in node.inputs or name in node.specs:
+        return name
+    folded = name.casefold()
+    same = {own for own in (*node.inputs, *node.specs) if own.casefold() == folded}
+    return same.pop() if len(same) == 1 else None
 
 
 def _place(parameter: Parameter) -> Place:

@@ -64,6 +64,8 @@ _MODEL_FOLDERS = {
 _MOST_USES = 300
 """Links that are followed from one value to tell its role."""
 _NOT_A_SIZE = frozenset({"MODEL", CONDITIONING})
+_SIZES_ONLY_INSIDE = re.compile(r"ModelSampling|CLIPTextEncode|Conditioning")
+"""Classes whose sizes are not those of a picture that is made, for where no worker says what they give."""
 _PICTURES = frozenset({"IMAGE", "MASK"})
 
 _TITLES = {
@@ -122,7 +124,7 @@ def _fits(node: GraphNode, role: str, name: str) -> bool:
     if role == "seed":
         return _adds_noise(node)
     if role in ("width", "height"):
-        return not given or not given <= _NOT_A_SIZE
+        return not given <= _NOT_A_SIZE if given else not _SIZES_ONLY_INSIDE.match(node.class_type)
     if role == "length":
         # Of a list of pictures that exists already it says which part to take.
         return not (given and given <= _PICTURES and _takes_pictures(node) and name in ("length", "frames"))
@@ -180,10 +182,12 @@ def media_of(node: GraphNode, spec: InputSpec) -> str | None:
 
 
 def _declared_media(spec: InputSpec) -> str | None:
+    """What the class says: by the flag that the editor's upload button goes by, else by the files that it lists."""
+    flagged = next((kind for flag, kind in _UPLOADS.items() if spec.options.get(flag)), None)
     source = spec.choices
-    if isinstance(source, ChoiceSource) and source.kind == "input":
-        return next((kind for kind in source.key.split(",") if kind in ("image", "audio", "video")), "file")
-    return next((kind for flag, kind in _UPLOADS.items() if spec.options.get(flag)), None)
+    if flagged is None and isinstance(source, ChoiceSource) and source.kind == "input":
+        return source.key if source.key in ("image", "audio", "video") else "file"
+    return flagged
 
 
 def role_by_title(title: str, kind: str) -> str | None:

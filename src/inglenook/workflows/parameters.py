@@ -26,6 +26,7 @@ from inglenook.workflows.parameter_nodes import GraphNode, depths, read_nodes, w
 from inglenook.workflows.parameter_roles import media_of, options_of, role_by_consumers, role_by_title, role_of
 from inglenook.workflows.parameter_values import Unfit, check, draw_seed
 from inglenook.workflows.prompts import find_prompts
+from inglenook.workflows.repairs import Repair, seed_drawn
 
 _TYPES = {"INT": "integer", "FLOAT": "number", "STRING": "string", "BOOLEAN": "boolean", "COMBO": "choice"}
 _MAKES_PICTURES = frozenset({"LATENT", "VIDEO", "AUDIO"})
@@ -40,6 +41,8 @@ class Applied:
     graph: dict[str, Any]
     used: dict[str, Any]
     """Name of the parameter, or `id.input` of another input -> the value that it has now. Drawn seeds too."""
+    repairs: tuple[Repair, ...] = ()
+    """Seeds that the workflow itself wants drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ def _rank(one: _Found, depth: Mapping[str, int], prompts: Mapping[Place, int]) -
     if group == ADVANCED:
         return ()
     if group == "prompt":
-        joins = node.passes_values and bool(node.links)
+        joins = bool(node.links) and (node.passes_values or (node.schema is None and "text" not in node.inputs))
         return int(joins), prompts.get((node.id, one.spec.name), len(prompts))
     is_first = group != "size" or bool(_MAKES_PICTURES & {*node.output_types})
     return int(not is_first), node.id.count(":"), depth.get(node.id, len(depth))
@@ -232,11 +235,25 @@ def apply(
             break
     if problems:
         raise ParameterError(problems)
+    repairs = []
     for parameter in parameters:
         place = (parameter.node_id, parameter.input_name)
         if place not in chosen and parameter.role == "seed" and _is_random(parameter):
-            chosen[place] = (parameter.name, parameter, draw_seed(parameter, random or _RANDOM))
-    return _with_values(graph, chosen)
+            seed = draw_seed(parameter, random or _RANDOM)
+            chosen[place] = (parameter.name, parameter, seed)
+            repairs.append(Repair(parameter.node_id, *seed_drawn(parameter.input_name, seed), parameter.default, seed))
+    return replace(_with_values(graph, chosen), repairs=tuple(repairs))
+
+
+def problems_of(
+    graph: Mapping[str, Any], parameters: Sequence[Parameter], values: Mapping[str, Any], catalog: Catalog
+) -> list[dict[str, Any]]:
+    """Everything that is wrong with values, as `apply` raises it; empty where nothing is."""
+    try:
+        apply(graph, parameters, values, catalog)
+    except ParameterError as error:
+        return list(error.problems)
+    return []
 
 
 def _is_random(parameter: Parameter) -> bool:

@@ -18,7 +18,7 @@ from inglenook.engine.names import SCHEDULERS
 from inglenook.engine.schema import ChoiceSource, InputSpec
 from inglenook.engine.validation import Validation
 from inglenook.workflows import aliases
-from inglenook.workflows.repairs import Repair, Repaired
+from inglenook.workflows.repairs import Repair, Repaired, seed_drawn
 
 LARGEST_SEED = 2**53 - 1
 """Drawn seeds stay below: larger integers are changed by clients that hold numbers as floats."""
@@ -125,7 +125,7 @@ class _Mending:
         if not is_seed(spec) or isinstance(value, bool) or str(value).strip() not in ("-1", "-1.0"):
             return
         seed = draw(spec, self.random)
-        self._set(node, spec.name, seed, "seed_drawn", f"{spec.name} -1 stands for a random one: {seed} was drawn")
+        self._set(node, spec.name, seed, *seed_drawn(spec.name, seed))
 
     # -- samplers and schedulers ---------------------------------------------------------------------------------------
 

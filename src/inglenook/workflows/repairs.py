@@ -31,6 +31,11 @@ class Repair:
         }
 
 
+def seed_drawn(name: str, seed: int) -> tuple[str, str]:
+    """Kind and message of a seed that was drawn in place of -1."""
+    return "seed_drawn", f"{name} -1 stands for a random one: {seed} was drawn"
+
+
 @dataclass(frozen=True, slots=True)
 class Repaired:
     """A graph and what was changed in it."""

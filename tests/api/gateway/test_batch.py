@@ -60,6 +60,13 @@ async def test_a_batch_with_one_bad_set_is_refused_whole(idle):
     assert idle.dispatcher.remaining == 0
 
 
+async def test_what_is_wrong_in_any_set_is_told_at_once(idle):
+    sets = [{"width": "wide"}, {"width": 8}, {"size": 1, "height": "high"}]
+    error = await posted(idle, {"workflow": picture_graph(), "sets": sets}, 422)
+    told = [(problem["parameter"], problem["set"]) for problem in error["error"]["details"]]
+    assert told == [("width", 0), ("size", 2), ("height", 2)]
+
+
 async def test_a_batch_for_which_there_is_no_room_is_refused_whole(tmp_path):
     async with idle_server(tmp_path, queue_limit_mb=0.001) as idle:
         await posted(idle, {"workflow": picture_graph(), "sets": [{"width": 8}]})

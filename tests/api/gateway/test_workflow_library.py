@@ -100,7 +100,9 @@ async def test_several_files_are_stored_together_or_not_at_all(idle):
     reply = await idle.http.post("/api/workflow/upload", files=[good, ("file", ("two.png", png(prompt=PICTURE)))])
     assert [one["filename"] for one in reply.json()["workflows"]] == ["one.json", "two.json"]
     bad = [("file", ("three.json", json.dumps(PICTURE))), ("file", ("four.json", "[1]"))]
-    assert (await idle.http.post("/api/workflow/upload", files=bad)).status_code == 400
+    reply = await idle.http.post("/api/workflow/upload", files=bad)
+    assert reply.status_code == 400
+    assert "four.json" in reply.json()["error"]["message"]
     assert sorted(await names(idle)) == ["one.json", "two.json"]
 
 

@@ -111,6 +111,20 @@ def test_what_is_needed_is_named(live):
     assert problem["parameter"] == "image"
 
 
+def test_what_is_needed_hides_nothing_else_that_is_wrong(live):
+    reply = run(live, "scale-image", {"foo": 1, "width": "x"})
+    assert [problem["parameter"] for problem in reply.json()["error"]["details"]] == ["image", "foo", "width"]
+    form = {"files": {"picture": ("a.png", png())}, "data": {"width": "x"}}
+    problems = live.post("/api/run/scale-image", **form).json()["error"]["details"]
+    assert [problem["parameter"] for problem in problems] == ["image", "picture", "width"]
+
+
+def test_a_file_under_a_wrong_name_hides_no_value_that_is_wrong(live):
+    form = {"files": {"image": ("a.png", png()), "picture": ("a.png", png())}, "data": {"width": "x", "foo": "1"}}
+    problems = live.post("/api/run/scale-image", **form).json()["error"]["details"]
+    assert [problem["parameter"] for problem in problems] == ["picture", "width", "foo"]
+
+
 async def test_a_task_that_does_not_end_in_time_is_told_as_accepted(idle):
     await store(idle)
     reply = await idle.http.post("/api/run/a", json={}, headers={"Prefer": "wait=0"})

@@ -77,7 +77,7 @@ async def test_a_seed_that_is_drawn_without_parameters_is_told_too(idle):
     graph = seeded_graph()
     graph["3"]["inputs"]["seed"] = -1
     task = await submitted(idle, graph)
-    assert task["parameters"] == {"3.seed": (await stored_graph(idle, task))["3"]["inputs"]["seed"]}
+    assert task["parameters"] == {"seed": (await stored_graph(idle, task))["3"]["inputs"]["seed"]}
     assert [repair["kind"] for repair in task["repairs"]] == ["seed_drawn"]
 
 

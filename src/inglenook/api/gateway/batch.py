@@ -102,21 +102,28 @@ async def _made(
     server: Services, base: TaskRequest, sets: Sequence[dict[str, Any]], user: str, batch_id: str
 ) -> tuple[list[NewJob], str | None]:
     base = await with_document(server, base, user)
-    news = []
+    news: list[NewJob] = []
+    problems: list[dict[str, Any]] = []
     for index, values in enumerate(sets):
         try:
             new = await make_task(server, replace(base, params=values), user=user)
         except ParameterError as error:
-            raise ParameterError([{**problem, "set": index} for problem in error.problems]) from error
+            problems += [{**problem, "set": index} for problem in error.problems]
+            if len(problems) >= _MOST_PROBLEMS:
+                break
+            continue
         except PromptRefused as refused:
             raise PromptRefused({**refused.error, "set": index}, refused.node_errors, refused.status) from refused
         job_id = JobId(str(uuid.uuid5(uuid.NAMESPACE_OID, f"{batch_id}\n{index}")))
         news.append(replace(new, job=replace(new.job, id=job_id)))
         if index % _TURN == _TURN - 1:
             await asyncio.sleep(0)
+    if problems:
+        raise ParameterError(problems)
     return news, base.workflow_name
 
 
+_MOST_PROBLEMS = 50
 _TURN = 10
 """Tasks that are made before others have their turn."""
 

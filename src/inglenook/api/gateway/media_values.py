@@ -24,7 +24,7 @@ from inglenook.engine.values import shorten
 from inglenook.errors import InglenookError, UnsafePath
 from inglenook.media import paths, uploads
 from inglenook.media.kinds import media_kind
-from inglenook.media.signatures import extension_of
+from inglenook.media.signatures import UNMISTAKABLE, extension_of
 from inglenook.media.uploads import Pieces
 from inglenook.workflows.parameter import Parameter, ParameterError, parameter_problem
 from inglenook.workflows.parameters import Inputs
@@ -83,6 +83,11 @@ async def store_files(
     if problems:
         raise ParameterError(problems)
     return given
+
+
+def without_files(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those values that give no file."""
+    return {address: value for address, value in values.items() if not _may_be_file(value)}
 
 
 def _may_be_file(value: Any) -> bool:
@@ -184,10 +189,13 @@ def _has_digest(path: Path, digest: bytes) -> bool:
 def _suffix(file: BinaryIO, kind: str, given_name: str) -> str:
     """The extension of a file by its content, else by its name. Raises _NotThere where it is of another kind."""
     suffix = extension_of(file)
+    if suffix is None and not file.read(1):
+        raise _NotThere("the file is empty")
     if suffix is None:
+        file.seek(0)
         given = Path(given_name.replace("\\", "/").rsplit("/", 1)[-1].replace("\0", "")).suffix.lower()
         suffix = given if re.fullmatch(r"\.[a-z0-9]{1,8}", given) and given not in _NEVER else ""
-        if kind != "file" and media_kind(f"x{suffix}") != kind:
+        if kind != "file" and (media_kind(f"x{suffix}") != kind or suffix in UNMISTAKABLE):
             raise _NotThere(f"this is no {kind} of a format that is known")
         return suffix or ".bin"
     found = media_kind(f"x{suffix}")

@@ -12,7 +12,7 @@ from starlette.datastructures import UploadFile
 from inglenook.api.comfy.entries import SHORT_STATUS
 from inglenook.api.deps import Services
 from inglenook.api.errors import ApiError
-from inglenook.api.gateway.media_values import store_files
+from inglenook.api.gateway.media_values import store_files, without_files
 from inglenook.api.gateway.stored_workflows import stored_document
 from inglenook.api.gateway.webhooks import webhook_of
 from inglenook.api.library_entries import ListedWorkflow
@@ -22,7 +22,7 @@ from inglenook.engine.graph import Graph
 from inglenook.jobs import Webhook
 from inglenook.workflows import is_text_of_workflow
 from inglenook.workflows.parameter import Parameter, ParameterError
-from inglenook.workflows.parameters import apply, recognise
+from inglenook.workflows.parameters import apply, problems_of, recognise
 
 MOST_PARAMETERS = 5_000
 LARGEST_PRIORITY = 1_000_000
@@ -226,14 +226,16 @@ def webhooks_of(server: Services, request: TaskRequest) -> tuple[Webhook, ...]:
     return () if request.webhook is None else (webhook_of(server, request.webhook),)
 
 
-def _setter(server: Services, request: TaskRequest) -> SetValues | None:
-    """What puts the values of a request into its graph; None without values."""
-    if not request.params and not request.files:
-        return None
+def _setter(server: Services, request: TaskRequest) -> SetValues:
+    """What puts the values of a request into its graph, and draws the seeds that are to be drawn."""
     if len(request.params) + len(request.files) > MOST_PARAMETERS:
         raise ApiError(422, "invalid_parameters", f"More than {MOST_PARAMETERS} parameters are given")
 
-    async def set_values(graph: Graph) -> ValuesSet:
+    is_strict = server.settings.strict or request.extra_data.get("strict") is True
+
+    async def set_values(graph: Graph) -> ValuesSet | None:
+        if not request.params and not request.files and (is_strict or not _draws_seeds(graph)):
+            return None
         do = asyncio.to_thread if request.size_bytes > _SMALL or len(graph.nodes) > _FEW_NODES else at_once
         document, catalog = graph.to_json(), server.catalogs.current
         key = await do(server.recognised.key, document)
@@ -242,7 +244,13 @@ def _setter(server: Services, request: TaskRequest) -> SetValues | None:
         if parameters is None:
             parameters = await do(recognise, document, catalog)
             server.recognised.put(catalog, key, parameters)
-        values = await store_files(server, document, parameters, request.params, request.files)
+        try:
+            values = await store_files(server, document, parameters, request.params, request.files)
+        except ParameterError as error:
+            others = without_files(request.params)
+            raise ParameterError(
+                [*error.problems, *await do(problems_of, document, parameters, others, catalog)]
+            ) from error
         try:
             found: ValuesSet = await do(_apply, server, document, parameters, values)
         except ParameterError:
@@ -256,6 +264,15 @@ def _setter(server: Services, request: TaskRequest) -> SetValues | None:
     return set_values
 
 
+def _draws_seeds(graph: Graph) -> bool:
+    """Whether an input that may be a seed is -1: the value drawn is told under the name of its parameter."""
+    return any(
+        type(value) is int and value == -1 and "seed" in name
+        for node in graph.nodes.values()
+        for name, value in node.inputs.items()
+    )
+
+
 _SMALL = 50_000
 _FEW_NODES = 100
 
@@ -265,4 +282,4 @@ def _apply(
 ) -> ValuesSet:
     applied = apply(document, parameters, values, server.catalogs.current)
     changed = Graph.parse(applied.graph, max_nodes=server.settings.max_nodes)
-    return ValuesSet(changed, applied.used, values)
+    return ValuesSet(changed, applied.used, values, applied.repairs)

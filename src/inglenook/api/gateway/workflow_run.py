@@ -17,6 +17,7 @@ from inglenook.api.deps import Services, owner, services
 from inglenook.api.errors import JSONResponse
 from inglenook.api.forms import parsed_form
 from inglenook.api.gateway.library_models import Version
+from inglenook.api.gateway.media_values import without_files
 from inglenook.api.gateway.parsing import parsed
 from inglenook.api.gateway.refusals import refusals
 from inglenook.api.gateway.submit_forms import split_form, values_of
@@ -32,7 +33,7 @@ from inglenook.api.submission import PromptRefused
 from inglenook.dispatch.event_log import EventLog
 from inglenook.jobs import State
 from inglenook.workflows.parameter import ParameterError, parameter_problem
-from inglenook.workflows.parameters import Inputs, schema
+from inglenook.workflows.parameters import Inputs, problems_of, schema
 
 router = APIRouter(prefix="/api", tags=["workflows"])
 
@@ -144,7 +145,7 @@ async def _submit(
     files: Mapping[str, UploadFile],
     fields: TaskFields,
 ) -> TaskAccepted:
-    await asyncio.to_thread(_check_required, opened, [*values, *files])
+    await asyncio.to_thread(_check_required, opened, values, files)
     return await submit_task(
         server,
         user=user_of(request),
@@ -165,21 +166,26 @@ def _in_body(body: Mapping[str, Any], opened: OpenedWorkflow) -> tuple[Mapping[s
     return values, parsed(TaskFields, {key: value for key, value in body.items() if key != "params"})
 
 
-def _check_required(opened: OpenedWorkflow, addresses: list[str]) -> None:
-    """Raises ParameterError for parameters that have no value, neither here nor in the workflow."""
+def _check_required(opened: OpenedWorkflow, values: Mapping[str, Any], files: Mapping[str, UploadFile]) -> None:
+    """Raises ParameterError for parameters that have no value, neither here nor in the workflow, with whatever else
+    is wrong."""
     required = {(one.node_id, one.input_name): one for one in opened.parameters if one.required}
     if not required:
         return
     inputs = Inputs(opened.graph, opened.parameters, opened.catalog)
-    for address in addresses:
+    problems = []
+    for address in (*values, *files):
         try:
             found = inputs.find(address)
-        except ParameterError:
-            continue  # told with the other values that do not fit
+        except ParameterError as error:
+            problems += error.problems if address in files else []
+            continue
         required.pop((found.node_id, found.input_name), None)
     if required:
         text = "{!r} is needed: the workflow has no value for it"
-        raise ParameterError([parameter_problem(one.name, text.format(one.name)) for one in required.values()])
+        needed = [parameter_problem(one.name, text.format(one.name)) for one in required.values()]
+        problems += problems_of(opened.graph, opened.parameters, without_files(values), opened.catalog)
+        raise ParameterError([*needed, *problems])
 
 
 def preferred_wait_s(headers: Sequence[str]) -> int | None:

@@ -19,6 +19,7 @@ from inglenook.api.gateway.parsing import parsed
 from inglenook.api.gateway.refusals import refusals
 from inglenook.api.gateway.workflow_media import is_form, opened_bytes, workflow_in
 from inglenook.api.identity import user_of
+from inglenook.api.library import telling_which
 from inglenook.api.library_entries import Upload, entry_of
 from inglenook.jobs.workflow_records import Saved
 from inglenook.workflows import is_bare_graph, is_ui_format
@@ -129,12 +130,11 @@ async def _from_form(server: Services, form: FormData) -> tuple[list[Upload], bo
     fields = parsed(UploadFields, texts)
     if fields.name is not None and len(files) > 1:
         raise ApiError(422, "invalid_request", "One name cannot be that of several files", "name")
-    uploads = [
-        Upload(
-            fields.name or file.filename or "", await workflow_in(server, file.file), fields.tags, fields.description
-        )
-        for file in files
-    ]
+    uploads = []
+    for file in files:
+        with telling_which(file.filename or "", of_several=len(files) > 1):
+            document = await workflow_in(server, file.file)
+        uploads.append(Upload(fields.name or file.filename or "", document, fields.tags, fields.description))
     return uploads, fields.overwrite
 
 
