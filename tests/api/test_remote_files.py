@@ -39,6 +39,9 @@ async def web(answers):
     server = await asyncio.start_server(watched, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1], seen
+        server.close()
+        for _ in range(10):  # a connection that was just accepted gets to its handler, which closes it
+            await asyncio.sleep(0)
         await asyncio.gather(*running)
 
 
