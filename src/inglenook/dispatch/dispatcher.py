@@ -31,6 +31,7 @@ from inglenook.jobs import (
     Added,
     AddOutcome,
     DeathCount,
+    Errand,
     Job,
     JobRejected,
     JobResult,
@@ -40,7 +41,7 @@ from inglenook.jobs import (
     State,
     Webhook,
 )
-from inglenook.workers.worker import Cause, Death, Request, Worker, WorkerListener
+from inglenook.workers.worker import Cause, Death, FarWorker, Request, Sent, Worker, WorkerListener
 
 logger = logging.getLogger(__name__)
 
@@ -125,14 +126,20 @@ class Dispatcher(WorkerListener):
         on_worker_ready: Callable[[Worker], None] = lambda worker: None,
         discard_attempts: Callable[[Collection[str]], object] = lambda job_ids: None,
         list_choices: ListChoices = lambda source: (),
+        hold_s: float = 30.0,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """discard_attempts removes the files that attempts at these jobs wrote, before the next attempt.
 
-        list_choices: what declared lists of choices hold on this machine.
+        list_choices: what declared lists of choices hold on this machine. hold_s: how long jobs that other servers had
+        when this one ended wait for these servers alone.
         """
         self.members = Members(workers, list_choices)
         self._held: Sequence[Run] = ()
+        self._expected: dict[str, Run] = {}
+        """Waiting jobs that another server may have, see `Run.errand`."""
+        self._hold_s = hold_s
+        self._hold_end: asyncio.TimerHandle | None = None
         self._look_again: asyncio.TimerHandle | None = None
         self._is_started = False
         self._store = store
@@ -164,11 +171,18 @@ class Dispatcher(WorkerListener):
     # -- life --------------------------------------------------------------------------------------------------------
 
     async def recover(self, needs_of: Callable[[Job], Needs | frozenset[str]]) -> None:
-        """Queue what the store holds from before; what a dead attempt wrote is removed."""
+        """Queue what the store holds from before; what a dead attempt wrote is removed.
+
+        Jobs that another server may have are held for that one, see `add_worker`.
+        """
         jobs = await self._store.recover(lambda job: endings.lost_with_server(job, self._clock_ms()))
         self._discard_attempts([job.id for job in jobs])
         for job in jobs:
-            self._enqueue(Run(job.slim(), _as_needs(needs_of(job)), ask_validators=True))
+            run = Run(job.slim(), _as_needs(needs_of(job)), ask_validators=True, errand=job.errand)
+            if run.errand is not None:
+                run.is_held = True
+                self._expected[job.id] = run
+            self._enqueue(run)
         self._number = int(await self._store.next_number())
         self._is_paused = await self._store.is_queue_paused()
         if self._waiting:
@@ -178,7 +192,8 @@ class Dispatcher(WorkerListener):
         """Start the workers; jobs run as soon as one is ready."""
         self._is_started = True
         for worker in self.workers:
-            await worker.start(self)
+            await self._start_worker(worker)
+        self._hold_end = asyncio.get_running_loop().call_later(self._hold_s, self._release_held)
 
     async def close(self, grace_s: float) -> None:
         """Take no more jobs, let running ones end for `grace_s`, put the others back without counting the attempt."""
@@ -195,14 +210,16 @@ class Dispatcher(WorkerListener):
         for run in left:
             self._claim(run)
             del self._running[run.job.id]
+        gone_on = {run.job.id for run in left if self._lets_go(run)}
         await asyncio.gather(*(worker.close() for worker in self.workers))
         for run in left:
             try:
-                if await self._store.requeue(run.job.id, run.job.attempt, count="none"):
+                keeps = run.job.id in gone_on
+                if await self._store.requeue(run.job.id, run.job.attempt, count="none", keeps_errand=keeps):
                     self._discard_attempts([run.job.id])
             except JobError as error:
                 logger.error("job %s could not be put back: %s", run.job.id, error)
-        for timer in (self._sweep, self._look_again):
+        for timer in (self._sweep, self._look_again, self._hold_end):
             if timer is not None:
                 timer.cancel()
         if self._tasks:
@@ -390,7 +407,8 @@ class Dispatcher(WorkerListener):
     def wake(self) -> None:
         """Give waiting jobs to free workers."""
         while not (self._is_closing or self._pauses or self._is_paused):
-            decision = self.members.decide(iter(self._waiting), asyncio.get_running_loop().time())
+            free = (run for run in self._waiting if not run.is_held) if self._expected else iter(self._waiting)
+            decision = self.members.decide(free, asyncio.get_running_loop().time())
             if decision.start is None:
                 self._hold(decision.held)
                 return
@@ -419,19 +437,23 @@ class Dispatcher(WorkerListener):
     def _start(self, run: Run, worker: Worker) -> None:
         self._begin(run, worker.name)
         self.members.started(run, worker.name)
+        worker.execute(self._request(run))
+        self._bus.queue_changed(self.remaining, run)
+
+    @staticmethod
+    def _request(run: Run) -> Request:
         job = run.job
         extra_data = {**job.all_extra_data(), **run.secrets}
-        worker.execute(
-            Request(job.id, job.attempt, job.graph, job.targets, extra_data, job.timeout_s, run.ask_validators)
-        )
-        self._bus.queue_changed(self.remaining, run)
+        return Request(job.id, job.attempt, job.graph, job.targets, extra_data, job.timeout_s, run.ask_validators)
 
     def _begin(self, run: Run, worker_name: str) -> None:
         """Take a run from the waiting ones into its next attempt."""
+        self._abandon(run)
+        self._enter(run, worker_name, run.job.attempt + 1, self._clock_ms())
+
+    def _enter(self, run: Run, worker_name: str, attempt: int, started_ms: int) -> None:
         self._waiting.remove(run.job.id)
-        job = replace(
-            run.job, state=State.running, attempt=run.job.attempt + 1, worker=worker_name, started_ms=self._clock_ms()
-        )
+        job = replace(run.job, state=State.running, attempt=attempt, worker=worker_name, started_ms=started_ms)
         run.begin_attempt(job, worker_name)
         self._running[job.id] = run
         for client_id in run.client_ids:
@@ -440,7 +462,7 @@ class Dispatcher(WorkerListener):
 
     def _refuse_unknown(self, runs: Collection[Run]) -> None:
         """End waiting jobs with a node class that no worker has, such as one of a pack that was removed."""
-        for run in [run for run in runs if not self.members.knows_all_classes(run.needs)]:
+        for run in [run for run in runs if not (run.is_held or self.members.knows_all_classes(run.needs))]:
             lacking = {name: found["classes"] for name, found in self.members.lacking(run.needs).items()}
             self._begin(run, "")
             self._tell(run, "", endings.without_worker(lacking, self._clock_ms()))
@@ -451,13 +473,24 @@ class Dispatcher(WorkerListener):
         Not awaited, since the writer keeps the order and a local worker dies with this process; and not at once: most
         short jobs end before, and then claim and end are one commit.
         """
-        if run.claim_timer is None:
-            return
-        run.claim_timer.cancel()
-        run.claim_timer = None
+        if run.claim_timer is not None:
+            self._claim_now(run)
+
+    def _claim_now(self, run: Run) -> asyncio.Future[bool]:
+        if run.claim_timer is not None:
+            run.claim_timer.cancel()
+            run.claim_timer = None
         job = run.job
-        future = self._store.claim(job.id, job.worker or "", job.attempt, started_ms=job.started_ms)
+        future = self._store.claim(
+            job.id,
+            job.worker or "",
+            job.attempt,
+            started_ms=job.started_ms,
+            errand=run.errand,
+            is_adopted=run.is_adopted,
+        )
         future.add_done_callback(lambda done: self._claimed(run, job, done))
+        return future
 
     def _claimed(self, run: Run, job: Job, done: asyncio.Future[bool]) -> None:
         error = done.exception()
@@ -477,9 +510,7 @@ class Dispatcher(WorkerListener):
             while True:
                 try:
                     if not run.is_claimed:
-                        job = run.job
-                        claim = self._store.claim(job.id, job.worker or "", job.attempt, started_ms=job.started_ms)
-                        run.is_claimed = await claim
+                        run.is_claimed = await self._claim_now(run)
                     return await write()
                 except JobStoreError as error:
                     logger.error("the queue pauses: %s", error)
@@ -659,7 +690,7 @@ class Dispatcher(WorkerListener):
         ending = endings.after_death(run, death, self._clock_ms()) if run.is_cancelled else None
         self._running.pop(job.id, None)
         run.job = replace(job, state=State.queued, worker_deaths=job.worker_deaths + (count == "worker"))
-        run.worker = None
+        run.worker = run.errand = None
         run.log.add_retry(death.reason)
         self._enqueue(run)
         if ending is not None:  # it was cancelled meanwhile
@@ -670,13 +701,102 @@ class Dispatcher(WorkerListener):
         self._bus.queue_changed(self.remaining, run)
         self.wake()
 
+    # -- attempts that outlive a process -------------------------------------------------------------------------------
+
+    def worker_sends(self, worker: FarWorker, job_id: str, attempt: int, sent: Sent) -> Awaitable[bool]:
+        return asyncio.shield(self._own(self._note(worker.name, job_id, attempt, sent)))
+
+    async def _note(self, worker_name: str, job_id: str, attempt: int, sent: Sent) -> bool:
+        """Write down where an attempt is about to be, together with the claim where that has not been written yet."""
+        run = self._running.get(job_id)
+        if run is None or run.job.attempt != attempt or run.end is not None:
+            return False
+        errand = run.errand = Errand(worker_name, sent.prompt_id, sent.client_id)
+        try:
+            if run.claim_timer is not None:
+                return await self._claim_now(run)
+            if await self._store.note(run.job.id, attempt, errand):
+                return True
+        except JobStoreError:
+            pass  # told where it is tried again
+        return await self._write(run, lambda: self._store.note(run.job.id, attempt, errand))
+
+    def worker_found(self, worker: FarWorker, job_id: str, sent: Sent | None) -> None:
+        run = self._waiting.get(job_id)
+        if run is None or run.errand is None or run.errand.worker != worker.name:
+            return
+        if sent is None:
+            logger.warning("job %s is no longer on %s: it is done again", job_id, worker.name)
+            self._release(run)
+            self.wake()
+            return
+        errand = replace(run.errand, prompt_id=sent.prompt_id)
+        self._expected.pop(job_id, None)
+        self._enter(run, worker.name, run.job.attempt, errand.started_ms or self._clock_ms())
+        run.errand, run.is_adopted = errand, True
+        self._claim_now(run)
+        self.members.started(run, worker.name)
+        worker.adopt(self._request(run), sent)
+        self._bus.queue_changed(self.remaining, run)
+
+    def _release(self, run: Run) -> None:
+        """A job is on no other server, as far as can be known."""
+        run.errand, run.is_held = None, False
+        self._expected.pop(run.job.id, None)
+
+    def _release_held(self) -> None:
+        """Let any server do the jobs of those that have not answered; one that answers first still goes on."""
+        for run in self._expected.values():
+            assert run.errand is not None
+            run.is_held = False
+            logger.warning("job %s is not waited for any more: %s has not answered", run.job.id, run.errand.worker)
+        self._refuse_unknown(list(self._expected.values()))
+        self.wake()
+
+    def all_added(self) -> None:
+        """All workers of the settings are there: jobs of others that are not wait for nobody."""
+        for run in list(self._expected.values()):
+            if run.errand is not None and self.members.get(run.errand.worker) is None:
+                self._release(run)
+        self.wake()
+
+    def _abandon(self, run: Run) -> None:
+        """A waiting job is not to go on where an earlier process sent it."""
+        errand = run.errand
+        if errand is None:
+            return
+        self._release(run)
+        member = self.members.get(errand.worker)
+        if member is not None and isinstance(member.worker, FarWorker):
+            member.worker.forget(run.job.id, Sent(errand.prompt_id, errand.client_id))
+
+    def _lets_go(self, run: Run) -> bool:
+        """Whether a running job goes on without this process, for the next one to find."""
+        member = self.members.get(run.worker or "")
+        if run.errand is None or run.is_cancelled or member is None or not isinstance(member.worker, FarWorker):
+            return False
+        return member.worker.let_go(run.job.id)
+
     # -- workers come and go -------------------------------------------------------------------------------------------
 
     async def add_worker(self, worker: Worker) -> None:
         """Give jobs to one more worker. Raises NameTaken."""
         self.members.add(worker)
         if self._is_started and not self._is_closing:
-            await worker.start(self)
+            await self._start_worker(worker)
+
+    async def _start_worker(self, worker: Worker) -> None:
+        errands: dict[str, Errand] = {
+            run.job.id: run.errand for run in self._expected.values() if run.errand is not None
+        }
+        mine = {
+            job_id: Sent(errand.prompt_id, errand.client_id)
+            for job_id, errand in errands.items()
+            if errand.worker == worker.name
+        }
+        if mine and isinstance(worker, FarWorker):
+            worker.expect(mine)
+        await worker.start(self)
 
     def drain(self, name: str, *, is_draining: bool = True) -> None:
         """Give a worker no more jobs, or jobs again; what it runs ends there."""
@@ -690,6 +810,9 @@ class Dispatcher(WorkerListener):
         member = self.members.remove(name)
         if member is None:
             return
+        for run in list(self._expected.values()):
+            if run.errand is not None and run.errand.worker == name:
+                self._release(run)
         left = [run for run in self._running.values() if run.worker == name and run.end is None]
         death = Death(Cause.LOST, f"worker {name} was removed")
         for run in left:
@@ -721,6 +844,7 @@ class Dispatcher(WorkerListener):
                     self._waiting.add(run)
                 raise
             for run in runs:
+                self._abandon(run)
                 run.log.set_end(State.cancelled.value)
                 run.log.tell()
             self._bus.queue_changed(self.remaining)
