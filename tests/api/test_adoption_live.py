@@ -1,167 +1,238 @@
 """A front that ends while its jobs run on other servers goes on with them when it is started again."""
 
+import asyncio
 import signal
 
 import pytest
+from aiohttp import web
 
-from tests.api.live import LiveServer, blocking_graph, is_left, new_id, read_until
+from tests.api.live import LiveServer, is_left, new_id, read_until
+from tests.client.peer import Job, image
+from tests.workers.remote.peer import GRAPH, RemotePeer
 
 NAME = "far"
+PACK = '''
+import os, time
+from comfy.model_management import throw_exception_if_processing_interrupted
+
+class AcmeWait:
+    """Hands a picture on once a file is there."""
+    CATEGORY, FUNCTION, RETURN_TYPES = "acme", "wait", ("IMAGE",)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"image": ("IMAGE",), "file": ("STRING", {"default": ""})}}
+
+    def wait(self, image, file):
+        while not os.path.exists(file):
+            throw_exception_if_processing_interrupted()
+            time.sleep(0.01)
+        return (image,)
+
+NODE_CLASS_MAPPINGS = {"AcmeWait": AcmeWait}
+'''
+
+
+def far_server(base):
+    folder = base / "custom_nodes" / "acme"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text(PACK)
+    server = LiveServer(base).start()
+    server.until(lambda: "AcmeWait" in server.get("/object_info").json())
+    return server
 
 
 @pytest.fixture(scope="module")
 def far(tmp_path_factory):
-    server = LiveServer(tmp_path_factory.mktemp("far")).start()
+    server = far_server(tmp_path_factory.mktemp("far"))
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="module")
-def front_folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("front")
-
-
-@pytest.fixture(scope="module")
-def front(far, front_folder):
-    server = LiveServer(front_folder, local=False, shutdown_grace_s=0, remote_hold_s=1.0).start()
+def front(far, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("front")
+    server = LiveServer(folder, local=False, shutdown_grace_s=0, remote_hold_s=1.0).start()
     assert server.post("/api/workers", {"url": far.url, "name": NAME}).status_code == 201
     yield server
     if server.process is not None:
         server.stop()
 
 
-def ready(server, name=NAME):
-    server.until(lambda: server.get(f"/api/workers/{name}").json().get("state") == "ready")
+class Waiting:
+    """A job that runs on the far server until `release`."""
+
+    def __init__(self, front, far, folder):
+        front.until(lambda: front.get(f"/api/workers/{NAME}").json().get("state") == "ready")
+        self.file, self.client = folder / "go", new_id()
+        self.graph = {
+            "1": {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 7}},
+            "2": {"class_type": "AcmeWait", "inputs": {"image": ["1", 0], "file": str(self.file)}},
+            "out": {"class_type": "PreviewImage", "inputs": {"images": ["2", 0]}},
+        }
+        self.id = front.submit(self.graph, client_id=self.client)
+        self.there = self.runs_on(far)
+
+    def runs_on(self, server):
+        """Its id on a server where it runs."""
+        return server.until(lambda: [entry[1] for entry in self._queued(server)])[0]
+
+    def _queued(self, server):
+        return [entry for entry in server.get("/queue").json()["queue_running"] if entry[2] == self.graph]
+
+    def prompts(self, server):
+        """All ids that a server has had it under."""
+        ended = [key for key, entry in server.get("/history").json().items() if entry["prompt"][2] == self.graph]
+        return [*(entry[1] for entry in self._queued(server)), *ended]
+
+    def release(self):
+        self.file.touch()
 
 
-def prompts(server):
-    """What a server has had: prompt id -> graph."""
-    queue = server.get("/queue").json()
-    running = {entry[1]: entry[2] for key in ("queue_running", "queue_pending") for entry in queue[key]}
-    return running | {prompt_id: entry["prompt"][2] for prompt_id, entry in server.get("/history").json().items()}
+@pytest.fixture
+def job(front, far, tmp_path):
+    made = Waiting(front, far, tmp_path)
+    yield made
+    made.release()
 
 
-def of_graph(server, graph):
-    return [prompt_id for prompt_id, found in prompts(server).items() if found["0"] == graph["0"]]
-
-
-def runs(server, graph):
-    """The one prompt of this graph that a server runs, once some of its nodes are done."""
-    (entry,) = server.until(lambda: server.get("/queue").json()["queue_running"])
-    assert entry[2]["0"] == graph["0"]
-    return entry[1]
+def last_message(entry):
+    return entry["status"]["messages"][-1][0]
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_a_job_is_done_once_however_the_front_ends(front, far, how):
-    ready(front)
-    graph, client = blocking_graph(0x100 + how), new_id()
-    prompt_id = front.submit(graph, client_id=client)
-    there = runs(far, graph)
+def test_a_job_is_done_once_however_the_front_ends(front, far, job, how):
     front.stop(how)
     front.start()
-    with front.socket(client) as websocket:
-        entry = front.wait(prompt_id)
-        seen = [one["type"] for one in read_until(websocket, is_left(prompt_id)) if isinstance(one, dict)]
+    with front.socket(job.client) as websocket:
+        front.until(lambda: front.get("/queue").json()["queue_running"])
+        job.release()
+        seen = [one["type"] for one in read_until(websocket, is_left(job.id)) if isinstance(one, dict)]
+    assert {"executed", "execution_success"} <= set(seen)
+    entry = front.wait(job.id)
     assert entry["status"]["status_str"] == "success"
-    assert "execution_success" in seen
-    (image,) = entry["outputs"]["out"]["images"]
-    assert (front.base / image["type"] / image["filename"]).is_file()
-    assert of_graph(far, graph) == [there]
-    task = front.get(f"/api/v1/tasks/{prompt_id}")
-    assert task.status_code != 200 or task.json().get("attempt", 1) == 1
+    (picture,) = entry["outputs"]["out"]["images"]
+    assert (front.base / picture["type"] / picture["filename"]).is_file()
+    assert job.prompts(far) == [job.there]
 
 
-def test_a_job_that_ended_while_the_front_was_away_is_not_done_again(front, far):
-    ready(front)
-    graph = blocking_graph(0x300, nodes=150)
-    prompt_id = front.submit(graph)
-    there = runs(far, graph)
+def test_a_job_that_ended_while_the_front_was_away_is_not_done_again(front, far, job):
     front.stop(signal.SIGKILL)
-    far.wait(there)
+    job.release()
+    far.wait(job.there)
     front.start()
-    entry = front.wait(prompt_id)
+    entry = front.wait(job.id)
     assert entry["status"]["status_str"] == "success"
-    (image,) = entry["outputs"]["out"]["images"]
-    assert front.get("/view", params=image).content.startswith(b"\x89PNG")
-    assert of_graph(far, graph) == [there]
+    (picture,) = entry["outputs"]["out"]["images"]
+    assert front.get("/view", params=picture).content.startswith(b"\x89PNG")
+    assert job.prompts(far) == [job.there]
 
 
-def test_progress_goes_on_and_a_cancel_stops_the_adopted_job(front, far):
-    ready(front)
-    graph, client = blocking_graph(0x400, nodes=2000), new_id()
-    prompt_id = front.submit(graph, client_id=client)
-    there = runs(far, graph)
+def test_a_server_that_is_killed_with_the_front_goes_on_by_itself(front, far, job):
+    front.stop(signal.SIGKILL)
+    far.stop(signal.SIGKILL)
+    job.release()
+    far.start()
+    front.start()
+    assert front.wait(job.id)["status"]["status_str"] == "success"
+    assert job.prompts(far) == [job.there]
+
+
+def test_an_adopted_job_can_be_cancelled(front, far, job):
     front.stop(signal.SIGKILL)
     front.start()
-    with front.socket(client) as websocket:
-        read_until(
-            websocket, lambda one: isinstance(one, dict) and one["type"] == "executing" and one["data"].get("node")
-        )
-        assert front.get("/queue").json()["queue_running"][0][1] == prompt_id
-        front.post("/interrupt", {"prompt_id": prompt_id})
-        read_until(websocket, is_left(prompt_id))
-    messages = [name for name, _ in front.wait(prompt_id)["status"]["messages"]]
-    assert messages[-1] == "execution_interrupted"
-    assert [name for name, _ in far.wait(there)["status"]["messages"]][-1] == "execution_interrupted"
-    assert of_graph(far, graph) == [there]
+    front.until(lambda: [entry[1] for entry in front.get("/queue").json()["queue_running"]] == [job.id])
+    front.post("/interrupt", {"prompt_id": job.id})
+    assert last_message(front.wait(job.id)) == "execution_interrupted"
+    assert last_message(far.wait(job.there)) == "execution_interrupted"
+    assert job.prompts(far) == [job.there]
 
 
-def test_a_job_that_the_server_forgot_is_done_again(front, far):
-    ready(front)
-    graph = blocking_graph(0x500)
-    prompt_id = front.submit(graph)
-    there = runs(far, graph)
+def test_a_job_that_the_server_forgot_is_done_again(front, far, job):
     front.stop(signal.SIGKILL)
-    far.post("/interrupt", {"prompt_id": there})
-    far.wait(there)
-    far.post("/history", {"delete": [there]})
+    far.post("/interrupt", {"prompt_id": job.there})
+    far.wait(job.there)
+    far.post("/history", {"delete": [job.there]})
     front.start()
-    assert front.wait(prompt_id)["status"]["status_str"] == "success"
-    (again,) = of_graph(far, graph)
-    assert again != there
+    assert job.runs_on(far) != job.there
+    job.release()
+    assert front.wait(job.id)["status"]["status_str"] == "success"
 
 
-def test_a_job_of_a_server_that_stays_away_is_done_by_another_and_stopped_there(front, far, tmp_path):
-    ready(front)
-    graph = blocking_graph(0x600, nodes=4000)
-    prompt_id = front.submit(graph)
-    there = runs(far, graph)
+def test_a_job_of_a_server_that_stays_away_is_done_by_another_and_stopped_there(front, far, job, tmp_path):
     front.stop(signal.SIGKILL)
-    other = LiveServer(tmp_path / "other").start()
+    other = far_server(tmp_path / "other")
     far.process.send_signal(signal.SIGSTOP)
     try:
         front.start()
         assert front.post("/api/workers", {"url": other.url, "name": "other"}).status_code == 201
-        elsewhere = runs(other, graph)
+        elsewhere = job.runs_on(other)
         far.process.send_signal(signal.SIGCONT)
-        assert [name for name, _ in far.wait(there)["status"]["messages"]][-1] == "execution_interrupted"
-        assert of_graph(far, graph) == [there]
-        assert [entry[1] for entry in front.get("/queue").json()["queue_running"]] == [prompt_id]
-        front.post("/interrupt", {"prompt_id": prompt_id})
-        front.wait(prompt_id)
-        assert of_graph(other, graph) == [elsewhere]
+        assert last_message(far.wait(job.there)) == "execution_interrupted"
+        job.release()
+        assert front.wait(job.id)["status"]["status_str"] == "success"
+        assert job.prompts(far) == [job.there]
+        assert job.prompts(other) == [elsewhere]
     finally:
         far.process.send_signal(signal.SIGCONT)
         front._http.delete("/api/workers/other")
         other.stop()
 
 
-def test_a_job_that_is_cancelled_while_its_server_is_waited_for_is_stopped_there(front, far):
-    ready(front)
-    graph = blocking_graph(0x700, nodes=4000)
-    prompt_id = front.submit(graph)
-    there = runs(far, graph)
+def test_a_job_that_is_cancelled_while_its_server_is_waited_for_is_stopped_there(front, far, job):
     front.stop(signal.SIGKILL)
     far.process.send_signal(signal.SIGSTOP)
     try:
         front.start()
-        assert [entry[1] for entry in front.get("/queue").json()["queue_pending"]] == [prompt_id]
-        front.post("/queue", {"delete": [prompt_id]})
+        assert [entry[1] for entry in front.get("/queue").json()["queue_pending"]] == [job.id]
+        front.post("/queue", {"delete": [job.id]})
         assert front.get("/queue").json()["queue_pending"] == []
     finally:
         far.process.send_signal(signal.SIGCONT)
-    assert [name for name, _ in far.wait(there)["status"]["messages"]][-1] == "execution_interrupted"
-    ready(front)
-    assert front.get("/queue").json()["queue_running"] == []
-    assert of_graph(far, graph) == [there]
+    assert last_message(far.wait(job.there)) == "execution_interrupted"
+    assert job.prompts(far) == [job.there]
+
+
+class OldPeer(RemotePeer):
+    """Chooses ids itself, and keeps the answers to submissions to itself until a test says otherwise."""
+
+    def __init__(self):
+        super().__init__()
+        self.accepted, self.answers = asyncio.Event(), asyncio.Event()
+        self.special["POST", "/prompt"] = self._accept
+        self.special["GET", "/queue"] = self._show
+
+    async def _accept(self, request):
+        body = await request.json()
+        self.submissions.append(body)
+        self.queue["its-own"] = Job(self, "its-own", body["client_id"], body["prompt"])
+        self.accepted.set()
+        await self.answers.wait()
+        return web.json_response({"prompt_id": "its-own", "number": 1, "node_errors": {}})
+
+    async def _show(self, request):
+        entries = [[1, job.prompt_id, job.graph, {"client_id": job.client_id}, []] for job in self.queue.values()]
+        return web.json_response({"queue_running": entries, "queue_pending": []})
+
+
+async def test_a_kill_between_submission_and_answer_loses_nothing_even_where_the_server_chooses_the_id(tmp_path):
+    async with OldPeer().serving() as peer:
+        front = LiveServer(tmp_path, local=False, comfyui_servers=[peer.url])
+        await asyncio.to_thread(front.start)
+        try:
+            prompt_id = await asyncio.to_thread(front.submit, GRAPH)
+            await peer.accepted.wait()
+            await asyncio.to_thread(front.stop, signal.SIGKILL)
+            peer.forget_sockets()
+            peer.answers.set()
+            await asyncio.to_thread(front.start)
+            (there,) = peer.queue.values()
+            await there.tell("executed", node="2", display_node="2", output=image())
+            there.finish({"2": image()})
+            await there.tell("execution_success")
+            await there.tell("executing", node=None)
+            entry = await asyncio.to_thread(front.wait, prompt_id)
+            assert entry["outputs"] == {"2": image()}
+            assert len(peer.submissions) == 1
+        finally:
+            await asyncio.to_thread(front.stop)

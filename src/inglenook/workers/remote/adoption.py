@@ -11,7 +11,7 @@ from inglenook.client.errors import ClientError
 from inglenook.client.types import QueueEntry
 from inglenook.workers.worker import Sent
 
-_LOOK_AGAIN_S = 1.0
+LOOK_AGAIN_S = 1.0
 _NEWEST = 50
 """How many runs are looked through for the jobs of a server that chooses ids itself."""
 
@@ -23,7 +23,7 @@ async def find(client: AsyncClient, wanted: Mapping[str, Sent]) -> dict[str, Sen
     """
     found = await _look(client, wanted)
     if len(found) < len(wanted):
-        await asyncio.sleep(_LOOK_AGAIN_S)
+        await asyncio.sleep(LOOK_AGAIN_S)
         found |= await _look(client, {job_id: sent for job_id, sent in wanted.items() if job_id not in found})
     return found
 

@@ -112,9 +112,13 @@ class Attempt:
         # The socket is there before the job, so that not even a job of a millisecond ends unheard.
         socket = await self._server.sockets.take()
         self._client_id, self._stream = socket.client_id, socket.stream
-        noted = self._note(self.sent)
-        inputs = await self._send_inputs()
-        if not await noted:
+        noted = asyncio.ensure_future(self._note(self.sent))
+        try:
+            inputs = await self._send_inputs()
+            is_wanted = await noted
+        finally:
+            noted.cancel()
+        if not is_wanted:
             raise AttemptLost("the attempt is not wanted any more")
         asked_for = self.prompt_id
         await self._submit(inputs)

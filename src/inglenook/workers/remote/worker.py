@@ -23,7 +23,7 @@ from inglenook.media.folders import Folders
 from inglenook.packs.report import PackReport
 from inglenook.workers.messages import Device, ModelFolderAdded, Question
 from inglenook.workers.own_tasks import OwnTasks
-from inglenook.workers.remote.adoption import find
+from inglenook.workers.remote.adoption import LOOK_AGAIN_S, find
 from inglenook.workers.remote.attempt import Attempt, Server
 from inglenook.workers.remote.catalog import RemoteCatalog, read_catalog
 from inglenook.workers.remote.errors import JobRefused
@@ -216,7 +216,7 @@ class RemoteWorker:
                 self._given_up = await stop_all(self._asking, self._given_up)
         found: Mapping[str, Sent] = {}
         if self._expected:
-            async with asyncio.timeout(self._limits.catalog_s):
+            async with asyncio.timeout(self._limits.catalog_s + LOOK_AGAIN_S):
                 found = await find(self._asking, dict(self._expected))
         self._heard()
         self._is_up = True
