@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
+import sys
 from collections.abc import Callable
 
+import pytest
+
 from inglenook.jobs import DeliveryFilter, Errand, Job, JobId, JobResult, JobStore, State, Webhook
+from inglenook.jobs.operations import Alone
 from inglenook.jobs.upkeep import MAX_ADOPTIONS, MAX_SERVER_DEATHS
 
+CLAIM_AND_WAIT = """
+import asyncio, sys
+from inglenook.jobs import Errand, Job, JobId, JobStore
+
+async def main():
+    async with JobStore.open(sys.argv[1]) as store:
+        await store.add(Job(JobId("a"), 1, b"{}", ("1",), "f", 0))
+        await store.claim(JobId("a"), "far", 1, started_ms=5, errand=Errand("far", "there", "client"))
+        print("claimed", flush=True)
+        await asyncio.sleep(1000)
+
+asyncio.run(main())
+"""
 MakeJob = Callable[..., Job]
 ERRAND = Errand("far", "there", "client", 5)
 A = JobId("a")
@@ -95,3 +115,33 @@ async def test_going_on_tells_no_webhook_of_a_start_again(any_url: str, make_job
         await store.recover()
         await store.claim(A, "far", 1, errand=ERRAND, is_adopted=True)
         assert (await store.outbox.list(DeliveryFilter(), limit=10)).total == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+async def test_an_errand_outlives_the_process_that_noted_it(url: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", CLAIM_AND_WAIT, url, stdout=asyncio.subprocess.PIPE, env={**os.environ}
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"claimed\n"
+    process.send_signal(signal.SIGKILL)
+    await process.wait()
+    async with JobStore.open(url) as store:
+        (job,) = await store.recover()
+        assert job.errand == ERRAND
+
+
+@pytest.mark.usefixtures("flushed")
+async def test_only_errands_do_not_wait_for_the_disk_and_soon_they_are_on_it(url: str, make_job: MakeJob) -> None:
+    async with JobStore.open(url) as store:
+        ask = Alone(lambda connection, _ledger: connection.exec_driver_sql("PRAGMA synchronous").scalar())
+        writer = store._writer
+        await store.add(make_job("b"))
+        assert not writer._thread._is_unflushed
+        await store.claim(JobId("b"), "here", 1)
+        assert not writer._thread._is_unflushed
+        await claimed(store, make_job("a"))
+        async with asyncio.timeout(30):
+            while writer._thread._is_unflushed:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert await writer.submit(ask) == 2

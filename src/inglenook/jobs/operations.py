@@ -45,6 +45,15 @@ class Claim:
     is_adopted: bool = False
     """The attempt goes on that was sent to another server before."""
 
+    @property
+    def is_relaxed(self) -> bool:
+        """It need not be flushed to the disk at once.
+
+        The note of an errand is there for a process that dies, and what was written outlives that; a claim of a job
+        that runs here is there for a machine that dies of the job.
+        """
+        return self.values["new_errand_client_id"] is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -52,6 +61,11 @@ class Note:
 
     job_id: JobId
     values: dict[str, Any]
+
+    @property
+    def is_relaxed(self) -> bool:
+        """As for a claim with an errand."""
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +92,11 @@ class Alone:
 
 
 Operation = Add | Claim | Note | Requeue | Finish | Alone
+
+
+def are_relaxed(operations: Sequence[Operation]) -> bool:
+    """Whether none of them has to be on the disk before its answer."""
+    return all(isinstance(operation, Claim | Note) and operation.is_relaxed for operation in operations)
 
 
 class PartialMatch(Exception):
