@@ -110,6 +110,9 @@ class Settings(BaseSettings):
     remote_slots: int = Field(
         2, ge=1, le=1000, description="Jobs of ours that another server has at a time, waiting ones included."
     )
+    remote_hold_s: float = Field(
+        30.0, ge=0, description="After a start, how long jobs that other servers had before wait for these alone."
+    )
 
     cpu: bool = Field(False, description="Run models on the CPU even where there is a GPU.")
     cuda_device: str | None = Field(

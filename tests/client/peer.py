@@ -117,6 +117,10 @@ class Peer:
         assert socket._req.transport is not None
         socket._req.transport.abort()
 
+    def forget_sockets(self) -> None:
+        """Their other ends are gone; clients that come back are waited for."""
+        self._sockets.clear()
+
     @web.middleware
     async def _answer(self, request: web.Request, handler: Answer) -> web.StreamResponse:
         while self.is_frozen:  # noqa: ASYNC110

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from inglenook.dispatch.dispatcher import QueueFull, ShuttingDown
+from inglenook.dispatch.intake import QueueFull, ShuttingDown
 from inglenook.jobs import Existing, Job, JobStore, State
 from tests.dispatch.conftest import running_server
 
@@ -247,11 +247,11 @@ async def test_two_hundred_jobs_at_once_all_end_once_in_order(server):
 
 
 async def test_ended_runs_are_kept_for_late_clients_but_not_without_bound(server, monkeypatch):
-    monkeypatch.setattr("inglenook.dispatch.dispatcher._MOST_REPLAYED", 3)
+    monkeypatch.setattr("inglenook.dispatch.recent._MOST_REPLAYED", 3)
     for index in range(5):
         await server.submit(f"job{index}", OK, client_id="me")
         await server.recorder.until(f"job{index}")
     assert [run.job.id for run in server.dispatcher.recent("me")] == ["job2", "job3", "job4"]
     assert server.dispatcher.find("job0") is None
-    monkeypatch.setattr("inglenook.dispatch.dispatcher.REPLAY_S", 0.0)
+    monkeypatch.setattr("inglenook.dispatch.recent.REPLAY_S", 0.0)
     assert server.dispatcher.recent("me") == []

@@ -12,7 +12,7 @@ OK = ("Say", {"text": "hello"})
 
 @pytest.fixture
 async def server(tmp_path, monkeypatch):
-    monkeypatch.setattr("inglenook.dispatch.dispatcher._STORE_PAUSE_S", 0.05)
+    monkeypatch.setattr("inglenook.dispatch.recording._STORE_PAUSE_S", 0.05)
     async with running_server(tmp_path) as running:
         yield running
 

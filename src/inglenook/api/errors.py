@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from inglenook.dispatch.dispatcher import QueueFull, ShuttingDown
+from inglenook.dispatch.intake import QueueFull, ShuttingDown
 from inglenook.errors import DiskFull, InglenookError, MediaError
 from inglenook.jobs import JobStoreError, JobStoreFull
 from inglenook.workflows import ParameterError

@@ -85,6 +85,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         on_worker_ready=lambda worker: _learn(catalogs, folders, worker),
         discard_attempts=lambda job_ids: discard_files(settings.data_folder, job_ids),
         list_choices=folders.choices,
+        hold_s=settings.remote_hold_s,
     )
     hub = SocketHub(dispatcher, store, features(settings))
     bus.join(hub)

@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -21,35 +20,23 @@ from sqlalchemy import Connection
 
 from inglenook.dispatch import endings
 from inglenook.dispatch.bus import Bus
-from inglenook.dispatch.needs import Needs, needs
+from inglenook.dispatch.errands import Errands
+from inglenook.dispatch.intake import Intake, NewRun, as_needs
+from inglenook.dispatch.lanes import Lanes, Told
+from inglenook.dispatch.needs import Needs
+from inglenook.dispatch.owned_tasks import OwnedTasks
 from inglenook.dispatch.pool import ListChoices, Members
+from inglenook.dispatch.recent import RecentRuns
+from inglenook.dispatch.recording import Recorder
 from inglenook.dispatch.run import END_EVENTS, Run
 from inglenook.dispatch.waiting import WaitingRuns
 from inglenook.engine.events import AnyEvent
 from inglenook.errors import JobError
-from inglenook.jobs import (
-    Added,
-    AddOutcome,
-    DeathCount,
-    Job,
-    JobRejected,
-    JobResult,
-    JobStore,
-    JobStoreClosed,
-    JobStoreError,
-    State,
-    Webhook,
-)
-from inglenook.workers.worker import Cause, Death, Request, Worker, WorkerListener
+from inglenook.jobs import AddOutcome, DeathCount, Job, JobStore, State, Webhook
+from inglenook.workers.worker import Cause, Death, FarWorker, Request, Sent, Worker, WorkerListener
 
 logger = logging.getLogger(__name__)
 
-REPLAY_S = 60.0
-"""How long after its end a run is kept for sockets that come late."""
-_MOST_REPLAYED = 500
-_MOST_HELD_BACK = 10_000
-_CLAIM_AFTER_S = 0.02
-_STORE_PAUSE_S = 1.0
 _LOOK_AGAIN_S = 0.5
 """How often jobs that wait for workers with their models are looked at when nothing happens."""
 MAX_WORKER_DEATHS = 1
@@ -57,57 +44,6 @@ MAX_WORKER_DEATHS = 1
 MAX_LOST_ATTEMPTS = 4
 """The same where the attempts were lost by remote servers."""
 _ALLOWED_DEATHS = {Cause.CRASH: MAX_WORKER_DEATHS, Cause.LOST: MAX_LOST_ATTEMPTS}
-
-
-class QueueFull(JobError):
-    """The queue has no room for another job."""
-
-    def __init__(self, limit: str) -> None:
-        super().__init__(f"the queue holds {limit}, which is its limit; try again later")
-        self.limit = limit
-
-
-class ShuttingDown(JobError):
-    """The server no longer takes jobs."""
-
-    def __init__(self) -> None:
-        super().__init__("the server is shutting down and takes no new jobs")
-
-
-@dataclass(slots=True)
-class _Told:
-    """Events of a run that wait for their turn on the bus; an end waits for its commit too."""
-
-    run: Run
-    events: Sequence[AnyEvent]
-    is_end: bool
-    last_number: int
-    """Of the events in the log of the run, without the end."""
-    is_committed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Notice:
-    """A message of a node pack that waits for its turn on the bus."""
-
-    name: str
-    data: Any
-    client_id: str | None
-
-
-def _as_needs(needed: Needs | frozenset[str]) -> Needs:
-    """Needs that are node classes alone, as needs."""
-    return needed if isinstance(needed, Needs) else needs(needed)
-
-
-@dataclass(frozen=True, slots=True)
-class NewRun:
-    """A job with what the dispatcher needs to know of it."""
-
-    job: Job
-    needs: Needs | frozenset[str]
-    secrets: Mapping[str, Any]
-    ask_validators: bool
 
 
 class Dispatcher(WorkerListener):
@@ -125,38 +61,48 @@ class Dispatcher(WorkerListener):
         on_worker_ready: Callable[[Worker], None] = lambda worker: None,
         discard_attempts: Callable[[Collection[str]], object] = lambda job_ids: None,
         list_choices: ListChoices = lambda source: (),
+        hold_s: float = 30.0,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """discard_attempts removes the files that attempts at these jobs wrote, before the next attempt.
 
-        list_choices: what declared lists of choices hold on this machine.
+        list_choices: what declared lists of choices hold on this machine. hold_s: how long jobs that other servers had
+        when this one ended wait for these servers alone.
         """
         self.members = Members(workers, list_choices)
         self._held: Sequence[Run] = ()
+        self._hold_s = hold_s
         self._look_again: asyncio.TimerHandle | None = None
         self._is_started = False
         self._store = store
         self._bus = bus
-        self._queue_limit = queue_limit
-        self._queue_limit_bytes = queue_limit_bytes
-        self._job_timeout_s = job_timeout_s
         self._on_worker_ready = on_worker_ready
         self._discard_attempts = discard_attempts
         self._clock_ms = clock_ms
         self._waiting = WaitingRuns()
-        self._accepting: dict[str, Run] = {}
         self._running: dict[str, Run] = {}
-        self._ended: dict[str, Run] = {}
-        self._by_client: dict[str, dict[str, Run]] = {}
-        self._lanes: dict[str, deque[_Told | _Notice]] = {}
-        """Per worker: what its runs have told and the bus has not heard yet."""
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._failing_writes = 0
-        self._pauses = 0
-        """How many writes wait for the store to work again; nothing is started meanwhile."""
+        self._recent = RecentRuns()
+        self._tasks = OwnedTasks()
+        self._intake = Intake(
+            store,
+            self._waiting,
+            self._accepted,
+            queue_limit=queue_limit,
+            queue_limit_bytes=queue_limit_bytes,
+            job_timeout_s=job_timeout_s,
+        )
+        self._lanes = Lanes(bus, self._left)
+        self._recorder = Recorder(
+            store,
+            self._tasks,
+            clock_ms,
+            ended=self.members.ended,
+            committed=lambda told: self._lanes.drain(told.worker),
+            works_again=self.wake,
+        )
+        self._errands = Errands(store, self._recorder, self.members)
         self._is_closing = False
         self._is_paused = False
-        self._sweep: asyncio.TimerHandle | None = None
         self._number = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -164,11 +110,16 @@ class Dispatcher(WorkerListener):
     # -- life --------------------------------------------------------------------------------------------------------
 
     async def recover(self, needs_of: Callable[[Job], Needs | frozenset[str]]) -> None:
-        """Queue what the store holds from before; what a dead attempt wrote is removed."""
+        """Queue what the store holds from before; what a dead attempt wrote is removed.
+
+        Jobs that another server may have are held for that one, see `add_worker`.
+        """
         jobs = await self._store.recover(lambda job: endings.lost_with_server(job, self._clock_ms()))
         self._discard_attempts([job.id for job in jobs])
         for job in jobs:
-            self._enqueue(Run(job.slim(), _as_needs(needs_of(job)), ask_validators=True))
+            run = Run(job.slim(), as_needs(needs_of(job)), ask_validators=True, errand=job.errand)
+            self._errands.hold(run)
+            self._enqueue(run)
         self._number = int(await self._store.next_number())
         self._is_paused = await self._store.is_queue_paused()
         if self._waiting:
@@ -178,13 +129,14 @@ class Dispatcher(WorkerListener):
         """Start the workers; jobs run as soon as one is ready."""
         self._is_started = True
         for worker in self.workers:
-            await worker.start(self)
+            await self._start_worker(worker)
+        self._errands.release_after(self._hold_s, self._look_at_all)
 
     async def close(self, grace_s: float) -> None:
         """Take no more jobs, let running ones end for `grace_s`, put the others back without counting the attempt."""
         if self._is_closing:
             return
-        self._is_closing = True
+        self._is_closing = self._intake.is_closed = self._recorder.is_closing = True
         if self._running:
             logger.info("waiting up to %g s for %d running jobs", grace_s, len(self._running))
             self._idle.clear()
@@ -193,37 +145,28 @@ class Dispatcher(WorkerListener):
                     await self._idle.wait()
         left = [run for run in self._running.values() if run.end is None]
         for run in left:
-            self._claim(run)
+            self._recorder.claim(run)
             del self._running[run.job.id]
+        gone_on = {run.job.id for run in left if self._errands.let_go(run)}
         await asyncio.gather(*(worker.close() for worker in self.workers))
         for run in left:
             try:
-                if await self._store.requeue(run.job.id, run.job.attempt, count="none"):
+                keeps = run.job.id in gone_on
+                if await self._store.requeue(run.job.id, run.job.attempt, count="none", keeps_errand=keeps):
                     self._discard_attempts([run.job.id])
             except JobError as error:
                 logger.error("job %s could not be put back: %s", run.job.id, error)
-        for timer in (self._sweep, self._look_again):
-            if timer is not None:
-                timer.cancel()
-        if self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-        for run in (*self._waiting, *left, *self._ended.values()):
+        if self._look_again is not None:
+            self._look_again.cancel()
+        self._recent.close()
+        self._errands.close()
+        await self._tasks.ended()
+        for run in (*self._waiting, *left, *self._recent):
             run.log.close()
 
     def hurry(self) -> None:
         """Wait no longer for running jobs to end."""
         self._idle.set()
-
-    def _own(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._task_done)
-        return task
-
-    def _task_done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            logger.error("a task of the dispatcher failed", exc_info=task.exception())
 
     # -- what others see ---------------------------------------------------------------------------------------------
 
@@ -240,7 +183,7 @@ class Dispatcher(WorkerListener):
     @property
     def waits_for_store(self) -> bool:
         """Something that must be written down cannot be, so no job is started."""
-        return self._failing_writes > 0
+        return self._recorder.failing_writes > 0
 
     @property
     def remaining(self) -> int:
@@ -272,22 +215,18 @@ class Dispatcher(WorkerListener):
         run = (
             self._running.get(job_id)
             or self._waiting.get(job_id)
-            or self._accepting.get(job_id)
-            or self._ended.get(job_id)
+            or self._intake.get(job_id)
+            or self._recent.get(job_id)
         )
         return None if run is None or (user is not None and run.job.user != user) else run
 
     def recent(self, client_id: str) -> list[Run]:
         """Runs of a client that run or ended within the last minute, oldest first."""
-        self._forget_old()
-        return list(self._by_client.get(client_id, {}).values())
+        return self._recent.of_client(client_id)
 
     def history_deleted(self, job_ids: Sequence[str] | None, user: str | None = None) -> None:
         """The history lost these jobs (all when None) of a user: they are no longer answered from memory."""
-        for job_id in list(self._ended) if job_ids is None else job_ids:
-            run = self._ended.get(job_id)
-            if run is not None and (user is None or run.job.user == user):
-                run.is_deleted = True
+        self._recent.history_deleted(job_ids, user)
 
     def next_number(self) -> int:
         """Count a submission, also one that will be refused."""
@@ -311,24 +250,7 @@ class Dispatcher(WorkerListener):
         ask_validators: the validators of its node classes could not be asked yet. webhooks: who is told of the job,
         noted in the same transaction.
         """
-        if self._is_closing:
-            raise ShuttingDown
-        self._check_room(job.size_bytes)
-        job = self._with_limit(job)
-        run = Run(job, _as_needs(needed), secrets, ask_validators)
-        self._accepting.setdefault(job.id, run)
-        try:
-            outcome = await self._store.add(job, webhooks)
-        finally:
-            if self._accepting.get(job.id) is run:
-                del self._accepting[job.id]
-        if isinstance(outcome, Added):
-            run.job = outcome.job.slim()
-            self._enqueue(run)
-            self._bus.queue_changed(self.remaining, run)
-            self._refuse_unknown([run])
-            self.wake()
-        return outcome
+        return await self._intake.submit(NewRun(job, needed, secrets, ask_validators), webhooks)
 
     async def submit_all(
         self,
@@ -340,57 +262,34 @@ class Dispatcher(WorkerListener):
 
         webhooks: who is told of each. beside: further writes of the transaction.
         """
-        if self._is_closing:
-            raise ShuttingDown
-        self._check_room(sum(new.job.size_bytes for new in news), len(news))
-        runs = [
-            Run(self._with_limit(new.job), _as_needs(new.needs), dict(new.secrets), new.ask_validators) for new in news
-        ]
-        self._accepting.update((run.job.id, run) for run in runs)
-        try:
-            outcomes = await self._store.add_all([run.job for run in runs], webhooks, beside)
-        finally:
-            for run in runs:
-                self._accepting.pop(run.job.id, None)
-        added = [run for run, outcome in zip(runs, outcomes, strict=True) if isinstance(outcome, Added)]
-        for run in added:
-            run.job = run.job.slim()
+        return await self._intake.submit_all(news, webhooks, beside)
+
+    def _accepted(self, runs: Sequence[Run]) -> None:
+        for run in runs:
             self._enqueue(run)
             self._bus.queue_changed(self.remaining, run)
-        self._refuse_unknown(added)
+        self._refuse_unknown(runs)
         self.wake()
-        return outcomes
 
     def _enqueue(self, run: Run) -> None:
         self._waiting.add(run)
         run.log.add_state(State.queued.value)
         run.log.tell()
 
-    def _with_limit(self, job: Job) -> Job:
-        if job.timeout_s is None and self._job_timeout_s is not None:
-            return replace(job, timeout_s=self._job_timeout_s)
-        return job
-
-    def _check_room(self, size_bytes: int, count: int = 1) -> None:
-        if len(self._waiting) + len(self._accepting) + count > self._queue_limit:
-            raise QueueFull(f"{self._queue_limit} jobs")
-        limit = self._queue_limit_bytes
-        if limit is not None and self._waiting:
-            accepting = sum(run.job.size_bytes for run in self._accepting.values())
-            if self._waiting.size_bytes + accepting + size_bytes > limit:
-                raise QueueFull(f"jobs of {limit / (1 << 20):g} MB")
-
     def also_tell(self, job_id: str, client_id: str) -> None:
         """Let a client hear of a job that another one submitted, until it ends."""
         run = self.find(job_id)
         if run is not None and client_id not in run.client_ids:
             run.also_for.add(client_id)
-            self._by_client.setdefault(client_id, {})[job_id] = run
+            self._recent.tell(run, client_id)
+
+    # -- jobs start ----------------------------------------------------------------------------------------------------
 
     def wake(self) -> None:
         """Give waiting jobs to free workers."""
-        while not (self._is_closing or self._pauses or self._is_paused):
-            decision = self.members.decide(iter(self._waiting), asyncio.get_running_loop().time())
+        while not (self._is_closing or self._recorder.pauses or self._is_paused):
+            free = (run for run in self._waiting if not run.is_held) if self._errands else iter(self._waiting)
+            decision = self.members.decide(free, asyncio.get_running_loop().time())
             if decision.start is None:
                 self._hold(decision.held)
                 return
@@ -419,79 +318,34 @@ class Dispatcher(WorkerListener):
     def _start(self, run: Run, worker: Worker) -> None:
         self._begin(run, worker.name)
         self.members.started(run, worker.name)
+        worker.execute(self._request(run))
+        self._bus.queue_changed(self.remaining, run)
+
+    @staticmethod
+    def _request(run: Run) -> Request:
         job = run.job
         extra_data = {**job.all_extra_data(), **run.secrets}
-        worker.execute(
-            Request(job.id, job.attempt, job.graph, job.targets, extra_data, job.timeout_s, run.ask_validators)
-        )
-        self._bus.queue_changed(self.remaining, run)
+        return Request(job.id, job.attempt, job.graph, job.targets, extra_data, job.timeout_s, run.ask_validators)
 
     def _begin(self, run: Run, worker_name: str) -> None:
         """Take a run from the waiting ones into its next attempt."""
+        self._errands.abandon(run)
+        self._enter(run, worker_name, run.job.attempt + 1, self._clock_ms())
+
+    def _enter(self, run: Run, worker_name: str, attempt: int, started_ms: int) -> None:
         self._waiting.remove(run.job.id)
-        job = replace(
-            run.job, state=State.running, attempt=run.job.attempt + 1, worker=worker_name, started_ms=self._clock_ms()
-        )
+        job = replace(run.job, state=State.running, attempt=attempt, worker=worker_name, started_ms=started_ms)
         run.begin_attempt(job, worker_name)
         self._running[job.id] = run
-        for client_id in run.client_ids:
-            self._by_client.setdefault(client_id, {})[job.id] = run
-        run.claim_timer = asyncio.get_running_loop().call_later(_CLAIM_AFTER_S, self._claim, run)
+        self._recent.begin(run)
+        self._recorder.claim_soon(run)
 
     def _refuse_unknown(self, runs: Collection[Run]) -> None:
         """End waiting jobs with a node class that no worker has, such as one of a pack that was removed."""
-        for run in [run for run in runs if not self.members.knows_all_classes(run.needs)]:
+        for run in [run for run in runs if not (run.is_held or self.members.knows_all_classes(run.needs))]:
             lacking = {name: found["classes"] for name, found in self.members.lacking(run.needs).items()}
             self._begin(run, "")
             self._tell(run, "", endings.without_worker(lacking, self._clock_ms()))
-
-    def _claim(self, run: Run) -> None:
-        """Write down who runs the job, if that has not been done.
-
-        Not awaited, since the writer keeps the order and a local worker dies with this process; and not at once: most
-        short jobs end before, and then claim and end are one commit.
-        """
-        if run.claim_timer is None:
-            return
-        run.claim_timer.cancel()
-        run.claim_timer = None
-        job = run.job
-        future = self._store.claim(job.id, job.worker or "", job.attempt, started_ms=job.started_ms)
-        future.add_done_callback(lambda done: self._claimed(run, job, done))
-
-    def _claimed(self, run: Run, job: Job, done: asyncio.Future[bool]) -> None:
-        error = done.exception()
-        if error is not None:
-            logger.error("attempt %d at job %s is not written down: %s", job.attempt, job.id, error)
-        elif run.job.attempt == job.attempt:
-            run.is_claimed = done.result()
-
-    async def _write(self, run: Run, write: Callable[[], Awaitable[bool]]) -> bool:
-        """Do a write that needs the claim of the attempt; while the store does not work, nothing new is started.
-
-        False when the write was too late, or when the server stops before the store works again.
-        """
-        self._pauses += 1
-        has_failed = False
-        try:
-            while True:
-                try:
-                    if not run.is_claimed:
-                        job = run.job
-                        claim = self._store.claim(job.id, job.worker or "", job.attempt, started_ms=job.started_ms)
-                        run.is_claimed = await claim
-                    return await write()
-                except JobStoreError as error:
-                    logger.error("the queue pauses: %s", error)
-                    self._failing_writes += not has_failed
-                    has_failed = True
-                    if self._is_closing or isinstance(error, JobStoreClosed):
-                        return False
-                await asyncio.sleep(_STORE_PAUSE_S)
-        finally:
-            self._pauses -= 1
-            self._failing_writes -= has_failed
-            self.wake()
 
     # -- a worker speaks -----------------------------------------------------------------------------------------------
 
@@ -508,123 +362,22 @@ class Dispatcher(WorkerListener):
     def _tell(self, run: Run, worker_name: str, events: Sequence[AnyEvent]) -> None:
         """Note events of a running job and pass them on in their turn."""
         run.record(events)
-        told = _Told(run, events, is_end=isinstance(events[-1], END_EVENTS), last_number=run.log.last)
-        self._lanes.setdefault(worker_name, deque()).append(told)
+        told = Told(run, events, isinstance(events[-1], END_EVENTS), run.log.last, worker_name)
+        self._lanes.add(told)
         if told.is_end:
-            self._finish(told, worker_name)
-        self._drain(worker_name)
+            self._recorder.finish(told)
+        self._lanes.drain(worker_name)
         if told.is_end:
             self.wake()
 
-    def _drain(self, worker_name: str) -> None:
-        """Tell the bus what may be told: everything up to an end that is not committed yet."""
-        lane = self._lanes[worker_name]
-        while lane:
-            told = lane[0]
-            if isinstance(told, _Notice):
-                lane.popleft()
-                self._bus.notice(told.name, told.data, told.client_id)
-                continue
-            run = told.run
-            if told.is_end and not told.is_committed:
-                run.log.tell(told.last_number)
-                if len(told.events) > 1:
-                    self._bus.run_events(told.run, told.events[:-1])
-                    told.events = told.events[-1:]
-                return
-            lane.popleft()
-            told.run.is_told = True
-            told.run.is_committed = told.is_end
-            run.log.tell(None if told.is_end else told.last_number)
-            self._bus.run_events(told.run, told.events)
-            if told.is_end:
-                self._left(told.run)
-
     def _left(self, run: Run) -> None:
         self._running.pop(run.job.id, None)
-        self._ended[run.job.id] = run
         run.secrets.clear()
-        loop = asyncio.get_running_loop()
-        run.left_at = loop.time()
-        self._forget_old()
-        if self._sweep is None:
-            self._sweep = loop.call_later(REPLAY_S / 2, self._sweep_again)
+        self._recent.end(run)
         self._bus.queue_changed(self.remaining, run)
         self._bus.run_left(run)
         if not self._running:
             self._idle.set()
-
-    def _forget_old(self) -> None:
-        """Drop runs that ended long ago, or before many others: the store answers for them."""
-        horizon = asyncio.get_running_loop().time() - REPLAY_S
-        while self._ended:
-            run = next(iter(self._ended.values()))
-            if run.left_at > horizon and len(self._ended) <= _MOST_REPLAYED:
-                return
-            del self._ended[run.job.id]
-            for client_id in run.client_ids:
-                runs = self._by_client.get(client_id, {})
-                runs.pop(run.job.id, None)
-                if not runs:
-                    self._by_client.pop(client_id, None)
-        if self._sweep is not None:
-            self._sweep.cancel()
-            self._sweep = None
-
-    def _sweep_again(self) -> None:
-        """Forget old runs also when no job ends."""
-        self._sweep = None
-        self._forget_old()
-        if self._ended:
-            self._sweep = asyncio.get_running_loop().call_later(REPLAY_S / 2, self._sweep_again)
-
-    def _finish(self, told: _Told, worker_name: str) -> None:
-        """Record the end of a run; the bus hears of it once that is committed."""
-        run = told.run
-        run.result = endings.result_of(run)
-        run.log.set_end(run.result.state.value, run.result.error)
-        run.job = replace(run.job, state=run.result.state, ended_ms=run.result.ended_ms)
-        self._claim(run)
-        self.members.ended(run, run.result.state.value)
-        try:
-            future = self._store.finish(run.job.id, run.job.attempt, _with_events(run, run.result))
-        except JobRejected as error:
-            self._finish_otherwise(told, worker_name, error)
-            return
-        future.add_done_callback(lambda done: self._finished(told, worker_name, done))
-
-    def _finish_otherwise(self, told: _Told, worker_name: str, error: JobRejected) -> None:
-        """Record that the end of a run cannot be recorded."""
-        logger.error("%s", error)
-        end = endings.unstorable(told.run, error.reason, self._clock_ms())
-        told.events = [*told.events[:-1], end]
-        told.run.end = end
-        told.run.blocked = []
-        self._finish(told, worker_name)
-
-    def _finished(self, told: _Told, worker_name: str, done: asyncio.Future[bool]) -> None:
-        error = done.exception()
-        if isinstance(error, JobRejected) and told.run.end is not None and told.run.end.outputs:
-            self._finish_otherwise(told, worker_name, error)
-        elif isinstance(error, JobStoreError) or not (error or done.result() or told.run.is_claimed):
-            self._own(self._finish_later(told, worker_name))
-        else:
-            self._committed(told, worker_name, was_recorded=error is None and done.result())
-
-    async def _finish_later(self, told: _Told, worker_name: str) -> None:
-        """Record the end of a run that the store could not take at once."""
-        run = told.run
-        assert run.result is not None
-        stored = _with_events(run, run.result)
-        recorded = await self._write(run, lambda: self._store.finish(run.job.id, run.job.attempt, stored))
-        if recorded or not self._is_closing:
-            self._committed(told, worker_name, was_recorded=recorded)
-
-    def _committed(self, told: _Told, worker_name: str, *, was_recorded: bool) -> None:
-        if not was_recorded:
-            logger.error("the end of job %s was not recorded: the store has another", told.run.job.id)
-        told.is_committed = True
-        self._drain(worker_name)
 
     def worker_died(self, worker: Worker, job_id: str | None, attempt: int, death: Death) -> None:
         run = self._running.get(job_id) if job_id is not None else None
@@ -634,24 +387,19 @@ class Dispatcher(WorkerListener):
             if death.cause is Cause.LOST:
                 run.lost_on |= {worker.name}
             self.members.ended(run, "lost")
-            self._own(self._retry(run, death))
+            self._tasks.start(self._retry(run, death))
             return
         self._tell(run, worker.name, endings.after_death(run, death, self._clock_ms()))
 
     def worker_notice(self, worker: Worker, name: str, data: Any, client_id: str | None) -> None:
-        """Passed on behind what is held back of the worker's runs, unless that is much: the store may be down."""
-        lane = self._lanes.get(worker.name)
-        if lane and len(lane) < _MOST_HELD_BACK:
-            lane.append(_Notice(name, data, client_id))
-        else:
-            self._bus.notice(name, data, client_id)
+        self._lanes.notice(worker.name, name, data, client_id)
 
     async def _retry(self, run: Run, death: Death, count: DeathCount = "worker") -> None:
         """Put a job whose worker died, or was taken away, back into its place and remove what the attempt wrote."""
         job = run.job
         logger.warning("job %s goes back to the queue: %s", job.id, death.reason)
-        self._claim(run)
-        if not await self._write(run, lambda: self._store.requeue(job.id, job.attempt, count=count)):
+        self._recorder.claim(run)
+        if not await self._recorder.write(run, lambda: self._store.requeue(job.id, job.attempt, count=count)):
             logger.error("job %s could not go back to the queue", job.id)
             self._running.pop(job.id, None)
             return
@@ -659,7 +407,7 @@ class Dispatcher(WorkerListener):
         ending = endings.after_death(run, death, self._clock_ms()) if run.is_cancelled else None
         self._running.pop(job.id, None)
         run.job = replace(job, state=State.queued, worker_deaths=job.worker_deaths + (count == "worker"))
-        run.worker = None
+        run.worker = run.errand = None
         run.log.add_retry(death.reason)
         self._enqueue(run)
         if ending is not None:  # it was cancelled meanwhile
@@ -670,13 +418,52 @@ class Dispatcher(WorkerListener):
         self._bus.queue_changed(self.remaining, run)
         self.wake()
 
+    # -- attempts that outlive a process -------------------------------------------------------------------------------
+
+    def worker_sends(self, worker: FarWorker, job_id: str, attempt: int, sent: Sent) -> Awaitable[bool]:
+        return asyncio.shield(self._tasks.start(self._note(worker.name, job_id, attempt, sent)))
+
+    async def _note(self, worker_name: str, job_id: str, attempt: int, sent: Sent) -> bool:
+        run = self._running.get(job_id)
+        if run is None or run.job.attempt != attempt or run.end is not None:
+            return False
+        return await self._errands.note(run, worker_name, sent)
+
+    def worker_found(self, worker: FarWorker, job_id: str, sent: Sent | None) -> None:
+        run = self._waiting.get(job_id)
+        errand = None if run is None else self._errands.found(run, worker.name, sent)
+        if run is None or errand is None or sent is None:
+            if sent is None:
+                self.wake()
+            return
+        self._enter(run, worker.name, run.job.attempt, errand.started_ms or self._clock_ms())
+        run.errand, run.is_adopted = errand, True
+        self._recorder.claim_now(run)
+        self.members.started(run, worker.name)
+        worker.adopt(self._request(run), sent)
+        self._bus.queue_changed(self.remaining, run)
+
+    def _look_at_all(self) -> None:
+        """Jobs that were held may be started anywhere now."""
+        self._refuse_unknown(self.waiting())
+        self.wake()
+
+    def all_added(self) -> None:
+        """All workers of the settings are there: jobs of others wait for nobody."""
+        self._errands.release_unknown()
+        self._look_at_all()
+
     # -- workers come and go -------------------------------------------------------------------------------------------
 
     async def add_worker(self, worker: Worker) -> None:
         """Give jobs to one more worker. Raises NameTaken."""
         self.members.add(worker)
         if self._is_started and not self._is_closing:
-            await worker.start(self)
+            await self._start_worker(worker)
+
+    async def _start_worker(self, worker: Worker) -> None:
+        self._errands.ask(worker)
+        await worker.start(self)
 
     def drain(self, name: str, *, is_draining: bool = True) -> None:
         """Give a worker no more jobs, or jobs again; what it runs ends there."""
@@ -690,11 +477,12 @@ class Dispatcher(WorkerListener):
         member = self.members.remove(name)
         if member is None:
             return
+        self._errands.release_unknown()
         left = [run for run in self._running.values() if run.worker == name and run.end is None]
         death = Death(Cause.LOST, f"worker {name} was removed")
         for run in left:
             self.members.ended(run, "lost")
-            self._own(self._retry(run, death, "none"))
+            self._tasks.start(self._retry(run, death, "none"))
         await member.worker.close()
         self.wake()
 
@@ -721,6 +509,7 @@ class Dispatcher(WorkerListener):
                     self._waiting.add(run)
                 raise
             for run in runs:
+                self._errands.abandon(run)
                 run.log.set_end(State.cancelled.value)
                 run.log.tell()
             self._bus.queue_changed(self.remaining)
@@ -757,8 +546,3 @@ class Dispatcher(WorkerListener):
         """Ask every worker to give memory back once its run has ended."""
         for worker in self.workers:
             worker.free(unload_models=unload_models, free_memory=free_memory)
-
-
-def _with_events(run: Run, result: JobResult) -> JobResult:
-    """A result with what happened in its run, as it is stored."""
-    return replace(result, events=run.log.stored())

@@ -25,7 +25,7 @@ from inglenook.engine.events import (
     Started,
     Succeeded,
 )
-from inglenook.jobs import Job, JobResult
+from inglenook.jobs import Errand, Job, JobResult
 
 END_EVENTS = (Succeeded, Failed, Interrupted)
 
@@ -53,6 +53,12 @@ class Run:
     """Set while the attempt is not written down yet."""
     is_claimed: bool = False
     """The store knows of this attempt."""
+    errand: Errand | None = None
+    """Where the attempt was sent, or, while the job waits, where that of an earlier process may still be."""
+    is_held: bool = False
+    """It waits for the server of its errand alone."""
+    is_adopted: bool = False
+    """The attempt was begun by an earlier process."""
     is_told: bool = False
     """The bus has heard of this attempt; before, a client that comes late has missed nothing."""
     also_for: set[str] = field(default_factory=set)
@@ -105,7 +111,8 @@ class Run:
         """Forget what an earlier attempt did."""
         self.job = job
         self.worker = worker
-        self.is_claimed = self.is_told = self.is_cancelled = False
+        self.is_claimed = self.is_told = self.is_cancelled = self.is_held = self.is_adopted = False
+        self.errand = None
         self.started = self.cached = self.current = self.progress = self.end = None
         self.done = []
         self.finished = set()

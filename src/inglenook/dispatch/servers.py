@@ -84,6 +84,7 @@ class Servers:
             await self._join(record.name, address, record.slots or self._slots, "api")
             if record.is_draining:
                 self._dispatcher.drain(record.name)
+        self._dispatcher.all_added()
 
     async def close(self) -> None:
         for task in self._leaving.values():

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, create_engine, func, make_url, select
 from sqlalchemy.engine import URL, Engine
@@ -54,7 +57,7 @@ class Database:
         return str(self.url.database) if self._is_sqlite else self.url.render_as_string(hide_password=True)
 
     def connect_writer(self) -> Connection:
-        """The one connection that writes. Every commit is on the disk when it returns.
+        """The one connection that writes. Every commit is on the disk when it returns, but for `relaxed` ones.
 
         Raises JobStoreUnusable.
         """
@@ -72,6 +75,25 @@ class Database:
             f"PRAGMA synchronous={SYNCHRONOUS}",
             f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}",
         )
+
+    @contextmanager
+    def relaxed(self, connection: Connection) -> Iterator[None]:
+        """A transaction that survives this process as soon as it is committed, and the machine after the next flush.
+
+        The commit does not wait for the disk: 0.2 ms in place of 1 to 4.
+        """
+        if not self._is_sqlite:
+            with connection.begin():
+                connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
+                yield
+            return
+        driver: Any = connection.connection.driver_connection
+        driver.execute("PRAGMA synchronous=NORMAL")  # with a write-ahead log: no flush at a commit
+        try:
+            with connection.begin():
+                yield
+        finally:
+            driver.execute(f"PRAGMA synchronous={SYNCHRONOUS}")
 
     def connect_reader(self) -> Connection:
         """A connection that only reads, and sees what was committed when a statement begins."""

@@ -37,6 +37,19 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Errand:
+    """Where an attempt was sent that goes on when this process ends: enough to find it there again."""
+
+    worker: str
+    prompt_id: str
+    """What the job is called there; some servers choose another id, which replaces this one when they have said so."""
+    client_id: str
+    """Whom that server tells of it; no other attempt has the same."""
+    started_ms: int | None = None
+    """When the attempt began."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One accepted workflow. Times are milliseconds since the epoch."""
 
@@ -72,6 +85,8 @@ class Job:
     """Of the stored workflow that it was made from."""
     extra_json: bytes = field(default=b"", compare=False, repr=False)
     """JSON of `extra_data` where somebody has it already, else empty."""
+    errand: Errand | None = None
+    """Where its latest attempt may still be, on another server."""
 
     @property
     def size_bytes(self) -> int:

@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Update, bindparam, insert, select, update
+from sqlalchemy import Connection, Insert, Update, and_, bindparam, insert, or_, select, update
 
 from inglenook.jobs import outbox
 from inglenook.jobs.codec import pack
 from inglenook.jobs.job import Added, AddOutcome, Conflict, Existing, Job, JobId, State
 from inglenook.jobs.ledger import Ledger
 from inglenook.jobs.queries import select_job
-from inglenook.jobs.rows import job_from_row
+from inglenook.jobs.rows import NO_ERRAND, job_from_row
 from inglenook.jobs.tables import job_body, job_result, jobs, outputs
 from inglenook.jobs.webhooks import Webhook
 
@@ -42,12 +42,38 @@ class Add:
 class Claim:
     job_id: JobId
     values: dict[str, Any]
+    is_adopted: bool = False
+    """The attempt goes on that was sent to another server before."""
+
+    @property
+    def is_relaxed(self) -> bool:
+        """It need not be flushed to the disk at once.
+
+        The note of an errand is there for a process that dies, and what was written outlives that; a claim of a job
+        that runs here is there for a machine that dies of the job.
+        """
+        return self.values["new_errand_client_id"] is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Where a running attempt has been sent."""
+
+    job_id: JobId
+    values: dict[str, Any]
+
+    @property
+    def is_relaxed(self) -> bool:
+        """As for a claim with an errand."""
+        return True
 
 
 @dataclass(frozen=True, slots=True)
 class Requeue:
     job_id: JobId
     values: dict[str, Any]
+    keeps_errand: bool = False
+    """The attempt may go on where it was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +91,12 @@ class Alone:
     function: Callable[[Connection, Ledger], Any]
 
 
-Operation = Add | Claim | Requeue | Finish | Alone
+Operation = Add | Claim | Note | Requeue | Finish | Alone
+
+
+def are_relaxed(operations: Sequence[Operation]) -> bool:
+    """Whether none of them has to be on the disk before its answer."""
+    return all(isinstance(operation, Claim | Note) and operation.is_relaxed for operation in operations)
 
 
 class PartialMatch(Exception):
@@ -85,7 +116,7 @@ def apply(connection: Connection, ledger: Ledger, operations: Sequence[Operation
     return outcomes
 
 
-_ORDER: dict[type[Any], int] = {Add: 0, Claim: 1, Requeue: 2, Finish: 3}
+_ORDER: dict[type[Any], int] = {Add: 0, Claim: 1, Note: 2, Requeue: 3, Finish: 4}
 
 
 def _groups(operations: Sequence[Operation]) -> Iterator[tuple[type[Any], list[int]]]:
@@ -170,7 +201,7 @@ def _compare(connection: Connection, ledger: Ledger, add: Add) -> AddOutcome:
 
 
 _IN_HISTORY = select(jobs.c.in_history).where(jobs.c.id == bindparam("job_id"))
-_BLANK = {"removed": False, "started_ms": None, "ended_ms": None, "end_order": None, "worker": None}
+_BLANK = {"removed": False, "started_ms": None, "ended_ms": None, "end_order": None, "worker": None, **NO_ERRAND}
 
 
 def _revive(connection: Connection, ledger: Ledger, add: Add) -> None:
@@ -188,13 +219,21 @@ _CLAIM = (
     .where(
         jobs.c.id == bindparam("job_id"),
         jobs.c.state == State.queued.value,
-        jobs.c.attempt < bindparam("new_attempt"),
+        or_(
+            jobs.c.attempt < bindparam("new_attempt"),
+            and_(
+                jobs.c.attempt == bindparam("new_attempt"), jobs.c.errand_client_id == bindparam("new_errand_client_id")
+            ),
+        ),
     )
     .values(
         state=State.running.value,
         attempt=bindparam("new_attempt"),
         worker=bindparam("new_worker"),
         started_ms=bindparam("new_started_ms"),
+        errand_worker=bindparam("new_errand_worker"),
+        errand_prompt_id=bindparam("new_errand_prompt_id"),
+        errand_client_id=bindparam("new_errand_client_id"),
     )
 )
 
@@ -209,7 +248,7 @@ def _claim(connection: Connection, ledger: Ledger, group: Sequence[Claim]) -> li
 
 def _first_attempts(connection: Connection, ledger: Ledger, group: Sequence[Claim]) -> None:
     """A job that starts again after a death of its worker or of the server has been told of."""
-    first = [claim for claim in group if claim.values["new_attempt"] == 1]
+    first = [claim for claim in group if claim.values["new_attempt"] == 1 and not claim.is_adopted]
     if first:
         now_ms = max(claim.values["new_started_ms"] for claim in first)
         outbox.jobs_started(connection, ledger, [claim.job_id for claim in first], now_ms)
@@ -221,21 +260,42 @@ _IS_RUNNING_ATTEMPT = (
     jobs.c.attempt == bindparam("of_attempt"),
 )
 
-_REQUEUE = (
+_NOTE = (
+    update(jobs)
+    .where(*_IS_RUNNING_ATTEMPT)
+    .values(
+        errand_worker=bindparam("new_errand_worker"),
+        errand_prompt_id=bindparam("new_errand_prompt_id"),
+        errand_client_id=bindparam("new_errand_client_id"),
+    )
+)
+
+
+def _note(connection: Connection, ledger: Ledger, group: Sequence[Note]) -> list[bool]:
+    return _update_each(connection, _NOTE, [note.values for note in group])
+
+
+_REQUEUE_SENT = (
     update(jobs)
     .where(*_IS_RUNNING_ATTEMPT)
     .values(
         state=State.queued.value,
         worker=None,
-        started_ms=None,
         worker_deaths=jobs.c.worker_deaths + bindparam("more_worker_deaths"),
         server_deaths=jobs.c.server_deaths + bindparam("more_server_deaths"),
     )
 )
 
+_REQUEUE = _REQUEUE_SENT.values(started_ms=None, **NO_ERRAND)
+
 
 def _requeue(connection: Connection, ledger: Ledger, group: Sequence[Requeue]) -> list[bool]:
-    done = _update_each(connection, _REQUEUE, [requeue.values for requeue in group])
+    # Jobs that were sent elsewhere go back when the server stops, a few of them: one by one is fast enough.
+    plain = [requeue.values for requeue in group if not requeue.keeps_errand]
+    sent = [requeue.values for requeue in group if requeue.keeps_errand]
+    if plain and sent:
+        raise PartialMatch
+    done = _update_each(connection, _REQUEUE_SENT if sent else _REQUEUE, sent or plain)
     ledger.move(State.running, State.queued, sum(done))
     return done
 
@@ -249,6 +309,7 @@ _FINISH = (
         duration_ms=bindparam("at_ms") - jobs.c.started_ms,
         end_order=bindparam("new_end_order"),
         in_history=True,
+        **NO_ERRAND,
     )
 )
 
@@ -309,6 +370,7 @@ def _alone(connection: Connection, ledger: Ledger, group: Sequence[Alone]) -> li
 _APPLY: dict[type[Any], Callable[[Connection, Ledger, Sequence[Any]], list[Any]]] = {
     Add: _add,
     Claim: _claim,
+    Note: _note,
     Requeue: _requeue,
     Finish: _finish,
     Alone: _alone,

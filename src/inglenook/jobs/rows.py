@@ -10,7 +10,7 @@ from sqlalchemy import Row
 
 from inglenook.jobs.codec import from_json, to_json, unpack
 from inglenook.jobs.errors import JobRejected
-from inglenook.jobs.job import FinishedJob, Job, JobId, JobResult, ListedJob, State
+from inglenook.jobs.job import Errand, FinishedJob, Job, JobId, JobResult, ListedJob, State
 from inglenook.jobs.tables import jobs
 
 
@@ -166,7 +166,7 @@ def listed_from_row(row: Sequence[Any]) -> ListedJob:
         user=user,
         priority=priority,
         state=_STATES[state],
-        started_ms=started_ms,
+        started_ms=None if state == State.queued.value else started_ms,
         ended_ms=ended_ms,
         attempt=attempt,
         worker=worker,
@@ -199,7 +199,7 @@ def _job(
         priority=row.priority,
         timeout_s=row.timeout_s,
         state=State(row.state),
-        started_ms=row.started_ms,
+        started_ms=None if row.state == State.queued.value else row.started_ms,
         ended_ms=row.ended_ms,
         attempt=row.attempt,
         worker=row.worker,
@@ -207,7 +207,26 @@ def _job(
         worker_deaths=row.worker_deaths,
         workflow_name=row.workflow_name,
         extra_json=extra_json,
+        errand=_errand(row),
     )
+
+
+def _errand(row: Row[Any]) -> Errand | None:
+    if row.errand_client_id is None:
+        return None
+    return Errand(row.errand_worker, row.errand_prompt_id, row.errand_client_id, row.started_ms)
+
+
+def errand_row(errand: Errand | None) -> dict[str, str | None]:
+    """The columns that say where an attempt was sent."""
+    return {
+        "errand_worker": None if errand is None else errand.worker,
+        "errand_prompt_id": None if errand is None else errand.prompt_id,
+        "errand_client_id": None if errand is None else errand.client_id,
+    }
+
+
+NO_ERRAND = errand_row(None)
 
 
 def workflow_id(extra_data: Mapping[str, Any]) -> str | None:

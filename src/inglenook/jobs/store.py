@@ -22,6 +22,7 @@ from inglenook.jobs.job import (
     AddOutcome,
     DeathCount,
     EncodedRun,
+    Errand,
     FinishedJob,
     Job,
     JobFilter,
@@ -37,9 +38,9 @@ from inglenook.jobs.job import (
     State,
 )
 from inglenook.jobs.ledger import Ledger
-from inglenook.jobs.operations import Add, Alone, Claim, Requeue, apply
+from inglenook.jobs.operations import Add, Alone, Claim, Note, Requeue, apply
 from inglenook.jobs.readers import Readers
-from inglenook.jobs.rows import body_row, job_row
+from inglenook.jobs.rows import body_row, errand_row, job_row
 from inglenook.jobs.tables import QUEUE_PAUSED
 from inglenook.jobs.trimming import Trimming
 from inglenook.jobs.webhooks import Webhook
@@ -63,6 +64,10 @@ def result_of_server_deaths(job: Job, ended_ms: int) -> JobResult:
 def show_plainly(_job_id: JobId, result: JobResult) -> bytes:
     """A result in the words of the store."""
     return to_json({"state": result.state, "outputs": result.outputs, "meta": result.meta, "error": result.error})
+
+
+def _new_errand(errand: Errand | None) -> dict[str, str | None]:
+    return {f"new_{name}": value for name, value in errand_row(errand).items()}
 
 
 class JobStore:
@@ -159,11 +164,33 @@ class JobStore:
         """Remember whether the queue is paused."""
         return self.write(upkeep.set_counter, QUEUE_PAUSED, int(is_paused))
 
-    def claim(self, job_id: JobId, worker: str, attempt: int, *, started_ms: int | None = None) -> asyncio.Future[bool]:
-        """Give a queued job to a worker; False when it is not queued (any more) or had this attempt before."""
+    def claim(
+        self,
+        job_id: JobId,
+        worker: str,
+        attempt: int,
+        *,
+        started_ms: int | None = None,
+        errand: Errand | None = None,
+        is_adopted: bool = False,
+    ) -> asyncio.Future[bool]:
+        """Give a queued job to a worker; False when it is not queued (any more) or had this attempt before.
+
+        errand: where it is about to be sent. is_adopted: the attempt goes on that is stored with the same errand.
+        """
         started = self._clock() if started_ms is None else started_ms
-        values = {"job_id": job_id, "new_attempt": attempt, "new_worker": worker, "new_started_ms": started}
-        return self._writer.submit(Claim(job_id, values))
+        values = {
+            "job_id": job_id,
+            "new_attempt": attempt,
+            "new_worker": worker,
+            "new_started_ms": started,
+            **_new_errand(errand),
+        }
+        return self._writer.submit(Claim(job_id, values, is_adopted))
+
+    def note(self, job_id: JobId, attempt: int, errand: Errand) -> asyncio.Future[bool]:
+        """Remember where a running attempt was sent; False unless this attempt is the one that is running."""
+        return self._writer.submit(Note(job_id, {"job_id": job_id, "of_attempt": attempt, **_new_errand(errand)}))
 
     def finish(self, job_id: JobId, attempt: int, result: JobResult) -> asyncio.Future[bool]:
         """Record the end of a run; False, with nothing written, unless this attempt is the one that is running."""
@@ -171,15 +198,20 @@ class JobStore:
             raise ValueError(f"a job cannot end as {result.state}")
         return self._writer.submit(upkeep.finish_operation(job_id, attempt, result, self._show_result))
 
-    def requeue(self, job_id: JobId, attempt: int, *, count: DeathCount) -> asyncio.Future[bool]:
-        """Put a running job back into its old place; False unless this attempt is the one that is running."""
+    def requeue(
+        self, job_id: JobId, attempt: int, *, count: DeathCount, keeps_errand: bool = False
+    ) -> asyncio.Future[bool]:
+        """Put a running job back into its old place; False unless this attempt is the one that is running.
+
+        keeps_errand: the attempt goes on where it was sent, and may be claimed again.
+        """
         values = {
             "job_id": job_id,
             "of_attempt": attempt,
             "more_worker_deaths": int(count == "worker"),
             "more_server_deaths": int(count == "server"),
         }
-        return self._writer.submit(Requeue(job_id, values))
+        return self._writer.submit(Requeue(job_id, values, keeps_errand))
 
     def cancel_queued(self, ids: Collection[JobId] | None = None) -> asyncio.Future[list[JobId]]:
         """Cancel jobs that have not started (all of them without ids); returns those, in queue order.
@@ -195,8 +227,9 @@ class JobStore:
     def recover(self, result_of_lost: Callable[[Job], JobResult] | None = None) -> asyncio.Future[list[Job]]:
         """Call once after start: jobs that were running go back into their old place; returns all queued jobs in order.
 
-        A job that was running at more than MAX_SERVER_DEATHS deaths of the server ends with `result_of_lost(job)`,
-        which is called in the writer thread; by default a failure with an error and no messages.
+        Those that were sent to another server keep their errand. A job that was running at more than MAX_SERVER_DEATHS
+        deaths of the server (MAX_ADOPTIONS with an errand) ends with `result_of_lost(job)`, which is called in the
+        writer thread; by default a failure with an error and no messages.
         """
 
         def give_up(job: Job) -> JobResult:

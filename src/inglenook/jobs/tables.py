@@ -21,7 +21,7 @@ from sqlalchemy import (
     false,
 )
 
-REVISION = "0007"
+REVISION = "0009"
 """Newest migration; a database that is stamped with it needs none."""
 
 metadata = MetaData()
@@ -61,6 +61,10 @@ jobs = Table(
     Column("removed", Boolean, nullable=False, server_default=false()),
     # Name of the stored workflow that it was made from.
     Column("workflow_name", Text),
+    # Where the latest attempt was sent on another server, see `job.Errand`; NULL for what runs here, and after the end.
+    Column("errand_worker", Text),
+    Column("errand_prompt_id", Text),
+    Column("errand_client_id", Text),
 )
 
 _CREATED = (jobs.c.removed, jobs.c.created_ms, jobs.c.sequence)

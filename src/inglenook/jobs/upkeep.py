@@ -23,6 +23,9 @@ from inglenook.jobs.tables import HIGHEST_REMOVED_NUMBER, counters, job_body, jo
 MAX_SERVER_DEATHS = 3
 """A job that was running when the server died more often than this has failed: it may be what kills it."""
 
+MAX_ADOPTIONS = 20
+"""The same where the job ran on another server, and goes on there without being done again."""
+
 REMOVED_AT_ONCE = 200
 """Jobs that one transaction removes at most: 2 to 4 ms on a laptop."""
 
@@ -37,13 +40,19 @@ def finish_operation(
 
 def recover(connection: Connection, ledger: Ledger, result_of_lost: Callable[[Job], JobResult]) -> list[Job]:
     """Put what was running back into its old place, or fail it after too many deaths; returns all that waits."""
-    lost = [job for job in running_jobs(connection) if job.server_deaths >= MAX_SERVER_DEATHS]
+    lost = [
+        job
+        for job in running_jobs(connection)
+        if job.server_deaths >= (MAX_SERVER_DEATHS if job.errand is None else MAX_ADOPTIONS)
+    ]
     charge_death = {"server_deaths": jobs.c.server_deaths + 1}
     connection.execute(update(jobs).where(jobs.c.state == State.running.value).values(charge_death))
     for job in lost:
         result = result_of_lost(replace(job, server_deaths=job.server_deaths + 1))
         apply(connection, ledger, [finish_operation(job.id, job.attempt, result)])
-    back = {"state": State.queued.value, "worker": None, "started_ms": None}
+    plain = (jobs.c.state == State.running.value, jobs.c.errand_client_id.is_(None))
+    connection.execute(update(jobs).where(*plain).values(started_ms=None))
+    back = {"state": State.queued.value, "worker": None}
     returned = connection.execute(update(jobs).where(jobs.c.state == State.running.value).values(back)).rowcount
     ledger.move(State.running, State.queued, returned)
     return queued_jobs(connection)
@@ -87,6 +96,11 @@ def set_counter(connection: Connection, name: str, value: int) -> None:
     """Put a value under a name."""
     if not connection.execute(update(counters).where(counters.c.name == name).values(value=value)).rowcount:
         connection.execute(insert(counters).values(name=name, value=value))
+
+
+def touch(connection: Connection, _ledger: Ledger) -> None:
+    """Write something that changes nothing."""
+    connection.execute(update(counters).where(counters.c.name == HIGHEST_REMOVED_NUMBER).values(value=counters.c.value))
 
 
 def adopt(connection: Connection, user: str) -> None:

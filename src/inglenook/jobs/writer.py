@@ -15,10 +15,11 @@ from typing import Any
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
+from inglenook.jobs import upkeep
 from inglenook.jobs.database import Database
 from inglenook.jobs.errors import JobRejected, JobStoreClosed, JobStoreError
 from inglenook.jobs.ledger import Ledger, read_ledger
-from inglenook.jobs.operations import Alone, Operation, apply
+from inglenook.jobs.operations import Alone, Operation, apply, are_relaxed
 from inglenook.jobs.schema import prepare
 from inglenook.jobs.trimming import Trimming
 
@@ -26,6 +27,9 @@ logger = logging.getLogger(__name__)
 
 LARGEST_BATCH = 256
 """Operations of one transaction at most, so that none waits for long behind others."""
+
+_FLUSH_S = 0.5
+"""How soon a commit that did not wait for the disk is on it, where no other comes."""
 
 _Pair = tuple[Operation, "asyncio.Future[Any]"]
 _Answer = tuple["asyncio.Future[Any]", Any]
@@ -113,6 +117,8 @@ class _WriterThread:
         self._database = database
         self._trimming = trimming
         self._answered = answered
+        self._is_unflushed = False
+        """The last commit may not be on the disk yet."""
 
     def start(self, loop: asyncio.AbstractEventLoop, opened: asyncio.Future[None], ended: asyncio.Future[None]) -> None:
         self._loop = loop
@@ -156,11 +162,22 @@ class _WriterThread:
     def _next_batch(self) -> list[_Pair] | None:
         """The next batch; removes old jobs in between."""
         while True:
+            delay_s = self._trimming.delay_s(self._ledger)
             try:
-                return self.batches.get(timeout=self._trimming.delay_s(self._ledger))
+                return self.batches.get(timeout=min(delay_s, _FLUSH_S) if self._is_unflushed else delay_s)
             except Empty:
+                if self._is_unflushed:
+                    self._flush()
+                    continue
                 (outcome,) = self._outcomes([self._trimming.removal()])
                 self._trimming.removed(outcome)
+
+    def _flush(self) -> None:
+        """Commit something, so that what was committed before is on the disk too."""
+        self._is_unflushed = False
+        (outcome,) = self._outcomes([Alone(upkeep.touch)])
+        if isinstance(outcome, Exception):
+            logger.error("the job database cannot be flushed: %s", outcome)
 
     def _commit(self, batch: list[_Pair]) -> list[_Answer]:
         outcomes = self._outcomes([operation for operation, _future in batch])
@@ -169,7 +186,8 @@ class _WriterThread:
     def _outcomes(self, operations: Sequence[Operation]) -> list[Any]:
         """What each operation gave, or the error it ran into; a batch that fails is split until one stands alone."""
         try:
-            with self._connection.begin():
+            is_relaxed = are_relaxed(operations)
+            with self._database.relaxed(self._connection) if is_relaxed else self._connection.begin():
                 outcomes = apply(self._connection, self._ledger, operations)
         except Exception as error:
             self._ledger = self.committed.copy()
@@ -177,6 +195,7 @@ class _WriterThread:
                 return [self._answer_for(error, operations[0])]
         else:
             self.committed = self._ledger.copy()
+            self._is_unflushed = is_relaxed and bool(operations)
             return outcomes
         middle = len(operations) // 2
         return self._outcomes(operations[:middle]) + self._outcomes(operations[middle:])

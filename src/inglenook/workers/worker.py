@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from inglenook.engine.events import AnyEvent, NodeRef
 from inglenook.engine.replacement import NodeReplacement
@@ -34,6 +34,15 @@ class Request:
     timeout_s: float | None
     ask_validators: bool = False
     """The classes' own validators could not be asked when the job was accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Under which names a server has an attempt that goes on when this process ends."""
+
+    prompt_id: str
+    client_id: str
+    """Whom the server tells of it; no other attempt has the same."""
 
 
 class Cause(StrEnum):
@@ -72,6 +81,15 @@ class WorkerListener(Protocol):
 
     def worker_notice(self, worker: Worker, name: str, data: Any, client_id: str | None) -> None:
         """A node pack sends a message outside a run: to one client, or to all."""
+
+    def worker_sends(self, worker: FarWorker, job_id: str, attempt: int, sent: Sent) -> Awaitable[bool]:
+        """The attempt is about to go to a server under these names, or is there under another id than was asked for.
+
+        Done when that is written down; False when the attempt is not wanted any more.
+        """
+
+    def worker_found(self, worker: FarWorker, job_id: str, sent: Sent | None) -> None:
+        """An attempt of an earlier process is on the server under these names; None: it is not there."""
 
 
 class Worker(Protocol):
@@ -127,3 +145,20 @@ class Worker(Protocol):
 
     def free(self, *, unload_models: bool, free_memory: bool) -> None:
         """Give memory back after the current run."""
+
+
+@runtime_checkable
+class FarWorker(Worker, Protocol):
+    """A worker whose attempts go on when this process ends, and can be taken up by the next one."""
+
+    def expect(self, attempts: Mapping[str, Sent]) -> None:
+        """Look for attempts at these jobs as soon as the server answers: `worker_found` is told of each."""
+
+    def adopt(self, request: Request, sent: Sent) -> None:
+        """Go on with an attempt that was found."""
+
+    def forget(self, job_id: str, sent: Sent) -> None:
+        """An expected attempt is not wanted any more: stop it there, also when the server is back much later."""
+
+    def let_go(self, job_id: str) -> bool:
+        """Leave a job to the server, for the next process to find; False when that would not find it."""

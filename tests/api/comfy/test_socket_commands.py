@@ -9,7 +9,7 @@ from websockets.asyncio.client import connect
 
 from inglenook.api.access.scopes import CALLER_SCOPE, Scope
 from inglenook.api.comfy import socket_commands
-from inglenook.dispatch.dispatcher import QueueFull
+from inglenook.dispatch.intake import QueueFull
 from tests.api.comfy.test_hub import Client, connected, hub  # noqa: F401 - a fixture
 from tests.api.idle import NeverReady
 from tests.api.live import new_id, picture_graph, read_until

@@ -10,7 +10,7 @@ import orjson
 
 from inglenook.engine.events import AnyEvent, Failed, Interrupted, NodeDone, Succeeded
 from inglenook.workers.remote import RemoteWorker
-from inglenook.workers.worker import Death, Request, WorkerState
+from inglenook.workers.worker import Death, Request, Sent, WorkerState
 
 END = (Succeeded, Failed, Interrupted)
 
@@ -20,6 +20,10 @@ class Listener:
         self.events: dict[str, list[AnyEvent]] = {}
         self.deaths: dict[str, Death] = {}
         self.ready = 0
+        self.sent: dict[str, list[Sent]] = {}
+        """Under which names attempts were going to servers, before they did."""
+        self.found: dict[str, Sent | None] = {}
+        self.wants_attempts = True
         self._changed = asyncio.Condition()
 
     def worker_ready(self, worker: Any) -> None:
@@ -40,6 +44,15 @@ class Listener:
 
     def worker_notice(self, worker: Any, name: str, data: Any, client_id: str | None) -> None:
         raise AssertionError("remote servers send no notices")
+
+    async def worker_sends(self, worker: Any, job_id: str, attempt: int, sent: Sent) -> bool:
+        self.sent.setdefault(job_id, []).append(sent)
+        await asyncio.sleep(0)
+        return self.wants_attempts
+
+    def worker_found(self, worker: Any, job_id: str, sent: Sent | None) -> None:
+        self.found[job_id] = sent
+        self._tell()
 
     def _tell(self) -> None:
         async def notify() -> None:

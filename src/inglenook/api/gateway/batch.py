@@ -29,7 +29,7 @@ from inglenook.api.gateway.task_views import progress_of
 from inglenook.api.gateway.workflow_submit import task_options
 from inglenook.api.identity import user_of
 from inglenook.api.submission import NewJob, PromptRefused
-from inglenook.dispatch.dispatcher import NewRun
+from inglenook.dispatch.intake import NewRun
 from inglenook.jobs import JobId, JobRejected, State, Webhook
 from inglenook.jobs.batches import Batch, BatchJob, add_batch, find_batch
 from inglenook.workflows import ParameterError

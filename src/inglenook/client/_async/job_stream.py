@@ -112,10 +112,13 @@ class AsyncJobStream:
         except SocketClosed:
             return
 
-    async def events(self, prompt_id: str) -> AsyncGenerator[Event, None]:
-        """Yield the events of one job until it is over; see `AsyncClient.events`."""
+    async def events(self, prompt_id: str, *, is_old: bool = False) -> AsyncGenerator[Event, None]:
+        """Yield the events of one job until it is over; see `AsyncClient.events`.
+
+        is_old: it may have ended before the socket was opened.
+        """
         following = Following(prompt_id)
-        must_ask, ended_at = False, 0.0
+        must_ask, ended_at = is_old, 0.0
         while not following.is_over:
             if must_ask or following.has_left:
                 for event in self._record(await self._ask_history(following), following):

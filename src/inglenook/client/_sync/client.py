@@ -260,6 +260,13 @@ class Client:
         entry = answer.get(prompt_id)
         return None if entry is None else HistoryEntry.from_json(prompt_id, entry)
 
+    def recent_history(self, max_items: int) -> list[HistoryEntry]:
+        """Return the newest finished jobs, oldest first."""
+        answer = self._json("GET", f"/history?max_items={max_items}")
+        if not isinstance(answer, dict):
+            raise InvalidAnswer("/history", "it is no object")
+        return [HistoryEntry.from_json(prompt_id, entry) for prompt_id, entry in answer.items()]
+
     def cancel(self, prompt_id: str) -> None:
         """Stop a job, whether it waits or runs."""
         self.remove(prompt_id)

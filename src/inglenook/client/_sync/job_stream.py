@@ -112,10 +112,13 @@ class JobStream:
         except SocketClosed:
             return
 
-    def events(self, prompt_id: str) -> Generator[Event, None, None]:
-        """Yield the events of one job until it is over; see `Client.events`."""
+    def events(self, prompt_id: str, *, is_old: bool = False) -> Generator[Event, None, None]:
+        """Yield the events of one job until it is over; see `Client.events`.
+
+        is_old: it may have ended before the socket was opened.
+        """
         following = Following(prompt_id)
-        must_ask, ended_at = False, 0.0
+        must_ask, ended_at = is_old, 0.0
         while not following.is_over:
             if must_ask or following.has_left:
                 for event in self._record(self._ask_history(following), following):

@@ -1,11 +1,11 @@
-"""One attempt at a job on a remote server: sent, followed to its end, its files fetched."""
+"""One attempt at a job on a remote server: sent, or found there, followed to its end, its files fetched."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from inglenook.workers.remote.limits import RemoteLimits
 from inglenook.workers.remote.outputs import FetchedFiles, Outputs
 from inglenook.workers.remote.sockets import Sockets
 from inglenook.workers.remote.translation import Translator
-from inglenook.workers.worker import Request
+from inglenook.workers.worker import Request, Sent
 
 TIME_LIMIT = "inglenook.TimeLimitExceeded"
 _OWN_KEYS = frozenset({"client_id"})
@@ -32,6 +32,10 @@ _PICTURE_WAITS_S = 0.02
 _TRIES = 20
 _PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
+
+
+async def _note_nothing(sent: Sent) -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +61,18 @@ class Attempt:
         server: Server,
         tell: Callable[[list[AnyEvent]], None],
         on_started: Callable[[], None] = lambda: None,
+        *,
+        note: Callable[[Sent], Awaitable[bool]] = _note_nothing,
+        found: Sent | None = None,
     ) -> None:
+        """note: writes down where the attempt is, before it is there; False when it is not wanted any more.
+
+        found: where an earlier process sent it, to go on with it there.
+        """
         self.request = request
-        self.prompt_id = str(uuid.uuid4())
+        self.prompt_id = str(uuid.uuid4()) if found is None else found.prompt_id
         """A new one each time: no server mixes two attempts up."""
-        self.is_submitted = False
+        self.is_submitted = found is not None
         """The server may have the job."""
         self.is_over_there = False
         """It has let go of it."""
@@ -69,7 +80,9 @@ class Attempt:
         """The server has been told to interrupt it."""
         self.is_cancelled = False
         self.is_timed_out = False
-        self._client_id = ""
+        self._client_id = "" if found is None else found.client_id
+        self._is_found = found is not None
+        self._note = note
         self._graph: Mapping[str, Any] = orjson.loads(request.graph)
         self._server = server
         self._tell = tell
@@ -82,17 +95,44 @@ class Attempt:
         self._cached: set[str] = set()
 
     @property
+    def sent(self) -> Sent:
+        """Under which names the server has it."""
+        return Sent(self.prompt_id, self._client_id)
+
+    @property
     def node(self) -> NodeRef | None:
         """The node that runs."""
         return self._translator.current
 
     async def run(self) -> End:
         """The end of the job. Raises AttemptLost, JobRefused, ClientError, MediaError."""
+        return self._end(await self._follow(await (self._take_up() if self._is_found else self._send())))
+
+    async def _send(self) -> AsyncJobStream:
         # The socket is there before the job, so that not even a job of a millisecond ends unheard.
         socket = await self._server.sockets.take()
         self._client_id, self._stream = socket.client_id, socket.stream
-        await self._submit(await self._send_inputs())
-        return self._end(await self._follow(socket.stream))
+        noted = asyncio.ensure_future(self._note(self.sent))
+        try:
+            inputs = await self._send_inputs()
+            is_wanted = await noted
+        finally:
+            noted.cancel()
+        if not is_wanted:
+            raise AttemptLost("the attempt is not wanted any more")
+        asked_for = self.prompt_id
+        await self._submit(inputs)
+        if self.prompt_id != asked_for:  # an old server, which chooses ids itself
+            await self._note(self.sent)
+        return socket.stream
+
+    async def _take_up(self) -> AsyncJobStream:
+        """Listen to an attempt that is there already."""
+        self._stream = stream = self._server.client.stream(self._client_id)
+        with contextlib.suppress(ConnectionFailed):  # the stream goes on trying
+            await stream.open()
+        await self._send_inputs()  # they are there, under names that are known then
+        return stream
 
     async def close(self) -> None:
         """Close the socket: after the end is told, since it takes a moment."""
@@ -154,7 +194,7 @@ class Attempt:
         end: JobEnd | None = None
         if not stream.connections:
             self._started()  # nothing will tell when it does
-        async with contextlib.aclosing(stream.events(self.prompt_id)) as events:
+        async with contextlib.aclosing(stream.events(self.prompt_id, is_old=self._is_found)) as events:
             async for event in events:
                 self._server.heard()
                 if not isinstance(event, QueueStatus):
@@ -184,7 +224,7 @@ class Attempt:
 
     def _needs_history(self, stream: AsyncJobStream) -> bool:
         """Whether outputs may be missing: of cached nodes, or told while the socket was down."""
-        return stream.connections != 1 or not self._cached <= self._shown.keys()
+        return self._is_found or stream.connections != 1 or not self._cached <= self._shown.keys()
 
     def _is_known(self, event: AnyEvent) -> bool:
         return isinstance(event, NodeDone) and event.node.node_id in self._shown

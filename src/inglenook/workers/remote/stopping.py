@@ -7,9 +7,11 @@ sent only while the job is the one that runs. It is sent once: some take a secon
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from inglenook.client import AsyncClient
+from inglenook.workers.worker import Sent
 
 
 class Place(Enum):
@@ -31,15 +33,27 @@ async def stop(client: AsyncClient, prompt_id: str, *, interrupts: bool = True) 
     return Place.WAITING if prompt_id in queue else Place.GONE
 
 
-async def stop_all(client: AsyncClient, jobs: Mapping[str, bool]) -> dict[str, bool]:
-    """Stop jobs that nobody waits for any more: prompt id -> whether its run has been interrupted already.
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A job that the server may still have although nobody waits for it."""
 
-    Returns the same of those that the server still had. Raises ClientError.
+    sent: Sent
+    was_interrupted: bool = False
+    """Its run has been interrupted already."""
+
+
+async def stop_all(client: AsyncClient, jobs: Mapping[str, GivenUp]) -> dict[str, GivenUp]:
+    """Stop jobs that nobody waits for any more (client id -> job); return those that the server still had.
+
+    They are known by their prompt id, or by the client id where the server chose another one. Raises ClientError.
     """
     queue = await client.queue()
+    entries = (*queue.running, *queue.pending)
+    of_client = {entry.extra_data.get("client_id"): entry.prompt_id for entry in entries}
     left = {}
-    for prompt_id, was_interrupted in jobs.items():
-        if prompt_id in queue:
-            place = await stop(client, prompt_id, interrupts=not was_interrupted)
-            left[prompt_id] = was_interrupted or place is Place.RUNNING
+    for client_id, job in jobs.items():
+        prompt_id = job.sent.prompt_id if job.sent.prompt_id in queue else of_client.get(client_id)
+        if prompt_id is not None:
+            place = await stop(client, prompt_id, interrupts=not job.was_interrupted)
+            left[client_id] = replace(job, was_interrupted=job.was_interrupted or place is Place.RUNNING)
     return left

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -23,6 +23,7 @@ from inglenook.media.folders import Folders
 from inglenook.packs.report import PackReport
 from inglenook.workers.messages import Device, ModelFolderAdded, Question
 from inglenook.workers.own_tasks import OwnTasks
+from inglenook.workers.remote.adoption import LOOK_AGAIN_S, find
 from inglenook.workers.remote.attempt import Attempt, Server
 from inglenook.workers.remote.catalog import RemoteCatalog, read_catalog
 from inglenook.workers.remote.errors import JobRefused
@@ -33,8 +34,8 @@ from inglenook.workers.remote.outputs import FetchedFiles
 from inglenook.workers.remote.refusal import refusal_text
 from inglenook.workers.remote.server_stats import read_devices, read_versions
 from inglenook.workers.remote.sockets import Sockets
-from inglenook.workers.remote.stopping import Place, stop, stop_all
-from inglenook.workers.worker import Cause, Death, Request, WorkerListener, WorkerState
+from inglenook.workers.remote.stopping import GivenUp, Place, stop, stop_all
+from inglenook.workers.worker import Cause, Death, Request, Sent, WorkerListener, WorkerState
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.3, 5.0
 _FIRST_REST_S, _LONGEST_REST_S = 1.0, 60.0
@@ -94,8 +95,10 @@ class RemoteWorker:
         self._attempts: dict[str, Attempt] = {}
         self._runs: dict[str, asyncio.Task[None]] = {}
         self._timers: dict[str, list[asyncio.TimerHandle]] = {}
-        self._given_up: dict[str, bool] = {}
-        """Ids of jobs that the server may still have although nobody waits for them; whether it was told to stop."""
+        self._given_up: dict[str, GivenUp] = {}
+        """Client id -> job that the server may still have although nobody waits for it."""
+        self._expected: dict[str, Sent] = {}
+        """Job id -> attempt of an earlier process that it may have."""
         self._pause_s = 0.0
         self._pause_end_s = 0.0
         """Until then it gets no job, having lost one: others go first."""
@@ -211,12 +214,25 @@ class RemoteWorker:
         if self._given_up:
             async with asyncio.timeout(self._limits.request_s):
                 self._given_up = await stop_all(self._asking, self._given_up)
+        found: Mapping[str, Sent] = {}
+        if self._expected:
+            async with asyncio.timeout(self._limits.catalog_s + LOOK_AGAIN_S):
+                found = await find(self._asking, dict(self._expected))
         self._heard()
         self._is_up = True
         self._server.sockets.prepare()
         self.problem = None
         self._logger.info("remote worker %s is ready: %d node classes", self.name, len(self.documents or ()))
+        self._tell_found(found)
         self._tell_ready()
+
+    def _tell_found(self, found: Mapping[str, Sent]) -> None:
+        """Say what became of attempts of an earlier process, first those that go on: they have their places."""
+        for job_id in sorted(self._expected, key=lambda job_id: job_id not in found):
+            if self._listener is not None:
+                self._listener.worker_found(self, job_id, found.get(job_id))
+            if job_id not in found:
+                self._expected.pop(job_id, None)
 
     def _tell_ready(self) -> None:
         if self._listener is not None and self._is_up and not self._is_closing:
@@ -243,7 +259,7 @@ class RemoteWorker:
             asked = dict(self._given_up)
             left = await stop_all(self._asking, asked)
             self._given_up = {
-                key: told for key, told in (self._given_up | left).items() if key in left or key not in asked
+                key: job for key, job in (self._given_up | left).items() if key in left or key not in asked
             }
             if len(left) < len(asked):
                 self._tell_ready()
@@ -309,15 +325,27 @@ class RemoteWorker:
     def execute(self, request: Request) -> None:
         """Begin a job; only when READY."""
         assert self.state is WorkerState.READY
+        self._begin(request)
+
+    def _begin(self, request: Request, found: Sent | None = None) -> None:
         job_id = request.job_id
         attempt = Attempt(
-            request, self._server, lambda events: self._tell(attempt, events), lambda: self._limit_time(attempt)
+            request,
+            self._server,
+            lambda events: self._tell(attempt, events),
+            lambda: self._limit_time(attempt),
+            note=lambda sent: self._note(attempt, sent),
+            found=found,
         )
         self._attempts[job_id] = attempt
         self._timers[job_id] = []
         self._runs[job_id] = task = self._tasks.start(self._run(attempt))
         self._run_tasks.add(task)
         task.add_done_callback(self._run_tasks.discard)
+
+    def _note(self, attempt: Attempt, sent: Sent) -> Awaitable[bool]:
+        assert self._listener is not None
+        return self._listener.worker_sends(self, attempt.request.job_id, attempt.request.attempt, sent)
 
     async def _run(self, attempt: Attempt) -> None:
         try:
@@ -392,7 +420,7 @@ class RemoteWorker:
         request = attempt.request
         self._listener.worker_died(self, request.job_id, request.attempt, Death(death.cause, death.reason, node))
 
-    def _drop(self, attempt: Attempt) -> None:
+    def _drop(self, attempt: Attempt, *, stops: bool = True) -> None:
         """The attempt no longer counts; what the server still has of it is to be stopped there."""
         job_id = attempt.request.job_id
         del self._attempts[job_id]
@@ -401,9 +429,37 @@ class RemoteWorker:
         run = self._runs.pop(job_id)
         if run is not asyncio.current_task():
             run.cancel()
-        if attempt.is_submitted and not attempt.is_over_there:
-            self._given_up[attempt.prompt_id] = False
-            self._look_now.set()
+        if stops and attempt.is_submitted and not attempt.is_over_there:
+            self._give_up(attempt.sent)
+
+    def _give_up(self, sent: Sent) -> None:
+        self._given_up[sent.client_id] = GivenUp(sent)
+        self._look_now.set()
+
+    # -- attempts that outlive a process -----------------------------------------------------------------------------
+
+    def expect(self, attempts: Mapping[str, Sent]) -> None:
+        """Look for attempts at these jobs as soon as the server answers: `worker_found` is told of each."""
+        self._expected.update(attempts)
+
+    def adopt(self, request: Request, sent: Sent) -> None:
+        """Go on with an attempt that was found."""
+        self._expected.pop(request.job_id, None)
+        self._logger.info("job %s goes on on %s", request.job_id, self.name)
+        self._begin(request, sent)
+
+    def forget(self, job_id: str, sent: Sent) -> None:
+        """An expected attempt is not wanted any more: stop it there, also when the server is back much later."""
+        if self._expected.pop(job_id, None) is not None:
+            self._give_up(sent)
+
+    def let_go(self, job_id: str) -> bool:
+        """Leave a job to the server, for the next process to find; False when that would not find it."""
+        attempt = self._attempts.get(job_id)
+        if attempt is None or not attempt.is_submitted or attempt.is_cancelled or attempt.is_timed_out:
+            return False
+        self._drop(attempt, stops=False)
+        return True
 
     # -- stopping ----------------------------------------------------------------------------------------------------
 
