@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
+from inglenook.jobs.changes import ChangeFeed, Changes
 from inglenook.jobs.database import Database
 from inglenook.jobs.errors import JobRejected, JobStoreClosed, JobStoreError
 from inglenook.jobs.ledger import Ledger, read_ledger
@@ -66,6 +67,11 @@ class Writer:
         """Counts of what is committed; do not change it."""
         return self._thread.committed
 
+    @property
+    def changes(self) -> ChangeFeed:
+        """Which jobs are changed by what is committed."""
+        return self._thread.changes
+
     def submit(self, operation: Operation) -> asyncio.Future[Any]:
         """The outcome of an operation, once it is committed. It is committed too when nobody awaits it.
 
@@ -110,6 +116,7 @@ class _WriterThread:
         self.batches: SimpleQueue[list[_Pair] | None] = SimpleQueue()
         self.committed = Ledger()
         """A copy of the ledger as of the last commit, for other threads."""
+        self.changes = ChangeFeed()
         self._database = database
         self._trimming = trimming
         self._answered = answered
@@ -176,7 +183,8 @@ class _WriterThread:
             if len(operations) == 1:
                 return [self._answer_for(error, operations[0])]
         else:
-            self.committed = self._ledger.copy()
+            self.changes.publish(self._ledger.changes)
+            self.committed, self._ledger.changes = self._ledger.copy(), Changes()
             return outcomes
         middle = len(operations) // 2
         return self._outcomes(operations[:middle]) + self._outcomes(operations[middle:])
