@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, create_engine, func, make_url, select
 from sqlalchemy.engine import URL, Engine
@@ -29,6 +30,15 @@ _LOCK_TIMEOUT_S = 5.0
 """How long PostgreSQL may take to notice that the server before is gone."""
 
 
+_POSTGRESQL_ARGUMENTS = {
+    "application_name": "inglenook",
+    "connect_timeout": 10,  # seconds
+    "tcp_user_timeout": 20_000,  # milliseconds until a server that says nothing any more counts as gone
+    "keepalives_idle": 30,  # seconds
+}
+"""Arguments of libpq, unless the URL has them; without, a server that vanished is waited for for 15 minutes."""
+
+
 def sqlite_url(path: Path) -> str:
     """The URL of a database file, whatever its path contains (`?` and `%` mean something in a URL)."""
     return URL.create("sqlite", database=str(path)).render_as_string()
@@ -47,6 +57,11 @@ class Database:
         self._is_sqlite = self.url.get_backend_name() == "sqlite"
         if self._is_sqlite and self.url.database in (None, "", ":memory:"):
             raise JobStoreUnusable(url, "a job store in memory is not durable; give it a file")
+
+    @property
+    def is_server(self) -> bool:
+        """Whether the database is elsewhere, and a connection to it can be lost."""
+        return not self._is_sqlite
 
     @property
     def name(self) -> str:
@@ -80,7 +95,9 @@ class Database:
         return self._set_up(self._connect(self._engine(isolation_level=None)), "PRAGMA query_only=ON")
 
     def _engine(self, **sqlite_arguments: str | None) -> Engine:
-        arguments = {"timeout": BUSY_TIMEOUT_S, **sqlite_arguments} if self._is_sqlite else {}
+        arguments: dict[str, Any] = {"timeout": BUSY_TIMEOUT_S, **sqlite_arguments} if self._is_sqlite else {}
+        if self.url.drivername == "postgresql+psycopg":
+            arguments = {name: value for name, value in _POSTGRESQL_ARGUMENTS.items() if name not in self.url.query}
         try:
             return create_engine(self.url, poolclass=NullPool, connect_args=arguments)
         except NoSuchModuleError as error:

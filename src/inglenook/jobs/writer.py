@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from inglenook.jobs.changes import ChangeFeed, Changes
@@ -27,6 +29,13 @@ logger = logging.getLogger(__name__)
 
 LARGEST_BATCH = 256
 """Operations of one transaction at most, so that none waits for long behind others."""
+
+RECONNECT_S = 10.0
+"""How long the writes of a transaction wait for a database server that is being restarted; then they are refused."""
+RECONNECT_PAUSE_S = 0.2
+WATCH_EVERY_S = 5.0
+"""How often an idle writer looks whether its connection is there: with it goes the lock that keeps others out."""
+_WATCH = Alone(lambda connection, _ledger: connection.scalar(select(1)))
 
 _Pair = tuple[Operation, "asyncio.Future[Any]"]
 _Answer = tuple["asyncio.Future[Any]", Any]
@@ -120,6 +129,8 @@ class _WriterThread:
         self._database = database
         self._trimming = trimming
         self._answered = answered
+        self._is_lost = False
+        """Whether the connection is lost, and was not found again in time."""
 
     def start(self, loop: asyncio.AbstractEventLoop, opened: asyncio.Future[None], ended: asyncio.Future[None]) -> None:
         self._loop = loop
@@ -163,9 +174,14 @@ class _WriterThread:
     def _next_batch(self) -> list[_Pair] | None:
         """The next batch; removes old jobs in between."""
         while True:
+            delay_s = self._trimming.delay_s(self._ledger)
+            is_watch = self._database.is_server and delay_s > WATCH_EVERY_S
             try:
-                return self.batches.get(timeout=self._trimming.delay_s(self._ledger))
+                return self.batches.get(timeout=WATCH_EVERY_S if is_watch else delay_s)
             except Empty:
+                if is_watch:
+                    self._outcomes([_WATCH])
+                    continue
                 (outcome,) = self._outcomes([self._trimming.removal()])
                 self._trimming.removed(outcome)
 
@@ -176,18 +192,55 @@ class _WriterThread:
     def _outcomes(self, operations: Sequence[Operation]) -> list[Any]:
         """What each operation gave, or the error it ran into; a batch that fails is split until one stands alone."""
         try:
-            with self._connection.begin():
-                outcomes = apply(self._connection, self._ledger, operations)
+            return self._transaction(operations)
         except Exception as error:
             self._ledger = self.committed.copy()
-            if len(operations) == 1:
-                return [self._answer_for(error, operations[0])]
-        else:
-            self.changes.publish(self._ledger.changes)
-            self.committed, self._ledger.changes = self._ledger.copy(), Changes()
-            return outcomes
+            if len(operations) == 1 or self._is_lost:
+                return [self._answer_for(error, operation) for operation in operations]
         middle = len(operations) // 2
         return self._outcomes(operations[:middle]) + self._outcomes(operations[middle:])
+
+    def _transaction(self, operations: Sequence[Operation]) -> list[Any]:
+        """Commit a batch; once more on a new connection where the one to a database server is lost."""
+        if self._is_lost:
+            self._connect_again(patience_s=0)
+        outcomes: list[Any] | None = None
+        try:
+            with self._connection.begin():
+                outcomes = apply(self._connection, self._ledger, operations)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            logger.warning("the connection to %s is lost: %s", self._database.name, error.orig)
+            before, after = self.committed, self._ledger
+            self._connect_again(RECONNECT_S)
+            # The commit may have gone through before its answer was lost; only this process writes.
+            is_done = outcomes is not None and not after.counts_as(before) and after.counts_as(self._ledger)
+            if outcomes is None or not is_done:
+                with self._connection.begin():
+                    outcomes = apply(self._connection, self._ledger, operations)
+        self.changes.publish(self._ledger.changes)
+        self.committed, self._ledger.changes = self._ledger.copy(), Changes()
+        return outcomes
+
+    def _connect_again(self, patience_s: float) -> None:
+        """Find the database again, as its one writer, and what it holds. Raises JobStoreError."""
+        self._is_lost, before = True, self.committed
+        self._connection.close()
+        deadline_s = time.monotonic() + patience_s
+        while True:
+            try:
+                self._open()
+                break
+            except JobStoreError:
+                if time.monotonic() >= deadline_s:
+                    raise
+            time.sleep(RECONNECT_PAUSE_S)
+        self._is_lost = False
+        self._ledger.deliveries = before.deliveries + 1  # it only grows, and some may be due
+        self.committed = self._ledger.copy()
+        self.changes.publish(Changes(is_everything=True))
+        logger.warning("connected to %s again", self._database.name)
 
     def _answer_for(self, error: Exception, operation: Operation) -> Exception:
         job_id = "" if isinstance(operation, Alone) else operation.job_id
