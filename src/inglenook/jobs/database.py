@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +78,12 @@ class Database:
         """
         if not self._is_sqlite:
             return self._locked(self._connect(self._engine()))
+        path = Path(self.name)
         try:
-            Path(self.name).parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise JobStoreUnusable(self.name, f"its folder cannot be made: {error}") from error
+        _make_private(path)
         # IMMEDIATE: the driver begins a transaction with the first write, and takes the write lock at once.
         connection = self._connect(self._engine(isolation_level="IMMEDIATE"))
         return self._set_up(
@@ -150,6 +155,20 @@ class Database:
             return shutil.disk_usage(Path(self.name).parent).free < 1024 * 1024
         except OSError:
             return False
+
+
+def _make_private(path: Path) -> None:
+    """Let only its owner read a database, which holds secrets of webhooks and keys of servers.
+
+    SQLite gives its further files the same mode. What an older version made for all to read is changed; a mode that
+    somebody chose stays.
+    """
+    with suppress(OSError):  # whether it can be opened, SQLite says
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    for file in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
+        with suppress(OSError):
+            if stat.S_IMODE(file.stat().st_mode) in (0o644, 0o664):
+                file.chmod(0o600)
 
 
 # Result codes of SQLite (https://www.sqlite.org/rescode.html) and PostgreSQL (appendix A of its manual).
