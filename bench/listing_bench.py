@@ -4,7 +4,7 @@ Fills a database with finished jobs (100,000 by default, of two nodes, of one us
 itself, over its ASGI interface: no client, no socket. Prints one JSON line for each question: median and 90th
 percentile of the milliseconds until the answer is whole, CPU milliseconds (all threads), bytes.
 
-    python bench/listing_bench.py [--jobs 100000] [--users 0] [--pending 2000] [--runs 40] [--profile PATH]
+    python bench/listing_bench.py [--jobs 100000] [--users 0] [--pending 2000] [--runs 40] [--only NAME]
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import logging
 import os
 import pstats
 import random
+import shutil
 import sqlite3
 import statistics
 import tempfile
@@ -32,12 +33,13 @@ from inglenook.api.app import create_app
 from inglenook.api.comfy.entries import show_result
 from inglenook.api.comfy.sockets import SocketHub
 from inglenook.api.deps import Services
+from inglenook.api.webhook_settings import webhooks_of
 from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.questions import PackQuestions
 from inglenook.jobs import Job, JobId, JobResult, JobStore, State, sqlite_url
-from inglenook.jobs.rows import body_row, job_row, result_row
+from inglenook.jobs.rows import body_row, job_row, output_rows, result_row
 from inglenook.media.folders import Folders
 from inglenook.media.users import Users
 from inglenook.settings import Settings
@@ -49,6 +51,7 @@ GRAPH = json.dumps(
     }
 ).encode()
 STATES = [State.succeeded] * 8 + [State.failed, State.cancelled]
+CLIENTS = 1000
 START_MS = 1_763_000_000_000
 
 
@@ -56,6 +59,7 @@ def make_job(number: int, user: str | None) -> Job:
     extra: dict[str, Any] = {"client_id": "bench", "create_time": START_MS + number * 5}
     if number % 2:
         extra["extra_pnginfo"] = {"workflow": {"id": "w"}}
+    client_id = f"bench {number % CLIENTS:x}"
     return Job(
         id=JobId(str(uuid.UUID(int=number))),
         number=number,
@@ -65,8 +69,9 @@ def make_job(number: int, user: str | None) -> Job:
         created_ms=START_MS + number * 5,
         extra_data=extra,
         extra_json=json.dumps(extra).encode(),
-        client_id="bench",
+        client_id=client_id,
         user=user,
+        workflow_name=f"portrait {number % 7}.json" if number % 3 == 0 else None,
     )
 
 
@@ -100,6 +105,9 @@ async def fill(path: Path, count: int, users: Sequence[str] = ()) -> None:
         stored = result_row(job.id, result, show_result)
         documents = {name.removesuffix("_json"): stored[name] for name in stored if name.endswith("_json")}
         _insert(connection, "job_result", {**documents, "sequence": number})
+        for file in output_rows(job.id, result.outputs):
+            names = {name.removeprefix("at_"): file[name] for name in file if name.startswith("at_")}
+            _insert(connection, "outputs", {"node_id": names.pop("node"), **names, "sequence": number})
     connection.commit()
     connection.close()
 
@@ -120,7 +128,8 @@ class App:
         questions = PackQuestions(lambda: self.dispatcher.workers, catalogs)
         hub = SocketHub(self.dispatcher, store, {})
         keys, users = KeyRing.of(settings), Users(folders.user, settings.data_folder)
-        services = Services(settings, store, folders, catalogs, self.dispatcher, questions, hub, keys, users)
+        webhooks = webhooks_of(settings, store)
+        services = Services(settings, store, folders, catalogs, self.dispatcher, questions, hub, keys, users, webhooks)
         self._app = create_app(services)
         self._headers = [(b"host", b"127.0.0.1"), (b"accept-encoding", b"gzip")]
         if user is not None:
@@ -174,6 +183,45 @@ def questions(count: int, step: int) -> dict[str, Callable[[], str]]:
         "jobs of a workflow, failed, any": lambda: (
             f"/api/jobs?workflow_id=w&status=failed&limit=100&offset={anywhere() // 20}"
         ),
+        "jobs, mixed, any 100": lambda: f"/api/jobs?status=failed,cancelled&limit=100&offset={anywhere() // 5}",
+        "jobs, oldest 100": lambda: "/api/jobs?sort_order=asc&limit=100",
+        "jobs, longest, any 100": lambda: f"/api/jobs?sort_by=execution_duration&limit=100&offset={anywhere()}",
+        "jobs of a workflow, any 100": lambda: f"/api/jobs?workflow_id=w&limit=100&offset={anywhere() // 2}",
+        "jobs of a workflow, ended, any 100": lambda: (
+            f"/api/jobs?workflow_id=w&status=completed,failed,cancelled&limit=100&offset={anywhere() // 2}"
+        ),
+        "jobs of a workflow, longest 100": lambda: "/api/jobs?workflow_id=w&sort_by=execution_duration&limit=100",
+        "jobs of a workflow, longest, any 100": lambda: (
+            f"/api/jobs?workflow_id=w&sort_by=execution_duration&limit=100&offset={anywhere() // 2}"
+        ),
+        "tasks, newest 50": lambda: "/api/tasks",
+        "tasks, any 50": lambda: f"/api/tasks?page={1 + anywhere() // 50}",
+        "tasks, success, any 50": lambda: f"/api/tasks?status=success&page={1 + anywhere() // 63}",
+        "tasks, mixed, any 50": lambda: f"/api/tasks?status=error,timeout,cancelled&page={1 + anywhere() // 250}",
+        "tasks, longest, any 50": lambda: f"/api/tasks?sort=duration&page={1 + anywhere() // 50}",
+        "tasks of a name, newest": lambda: "/api/tasks?workflow=portrait+0.json",
+        "tasks of a name, any": lambda: f"/api/tasks?workflow=portrait+0.json&page={1 + anywhere() // 1050}",
+        "tasks of a name, error": lambda: "/api/tasks?workflow=portrait+0.json&status=error,timeout",
+        "tasks of a name, longest": lambda: "/api/tasks?workflow=portrait+0.json&sort=duration",
+        "tasks of a workflow id, any": lambda: f"/api/tasks?workflow=w&page={1 + anywhere() // 100}",
+        "tasks of a workflow id, longest, any": lambda: (
+            f"/api/tasks?workflow=w&sort=duration&page={1 + anywhere() // 100}"
+        ),
+        "tasks, search an id": lambda: f"/api/tasks?search={uuid.UUID(int=anywhere() * step)}",
+        "tasks, search part of ids": lambda: f"/api/tasks?search={anywhere():05x}",
+        "tasks, search a client": lambda: f"/api/tasks?search=BENCH+{chance.randrange(CLIENTS):x}",
+        "tasks, search all": lambda: "/api/tasks?search=bench",
+        "tasks, search all, any": lambda: f"/api/tasks?search=bench&page={1 + anywhere() // 50}",
+        "tasks, search one letter": lambda: "/api/tasks?search=a",
+        "tasks, search nothing": lambda: f"/api/tasks?search=none{anywhere()}",
+        "tasks, search a client, error": lambda: f"/api/tasks?search=bench+{chance.randrange(CLIENTS):x}&status=error",
+        "tasks, search all, error": lambda: "/api/tasks?search=bench&status=error",
+        "tasks, search all, longest": lambda: "/api/tasks?search=bench&sort=duration",
+        "tasks, search a name": lambda: "/api/tasks?search=portrait",
+        "task, one": lambda: f"/api/task/{uuid.UUID(int=anywhere() * step)}",
+        "prompt, one": lambda: f"/prompt/{uuid.UUID(int=anywhere() * step)}",
+        "outputs": lambda: "/api/outputs",
+        "deliveries": lambda: "/api/webhooks/deliveries",
         "job, one": lambda: f"/api/jobs/{uuid.UUID(int=anywhere() * step)}",
     }
 
@@ -203,7 +251,12 @@ async def ask(options: argparse.Namespace, folder: Path) -> None:
     path = folder / "jobs.sqlite"
     known = Users(folder / "user", folder / "user" / "inglenook")
     users = [known.add(f"user{number}") for number in range(options.users)]
-    await fill(path, options.jobs, users)
+    if options.database and options.database.exists():
+        shutil.copy(options.database, path)
+    else:
+        await fill(path, options.jobs, users)
+        if options.database:
+            shutil.copy(path, options.database)
     user = users[0] if users else None
     async with JobStore.open(sqlite_url(path), history_limit=options.jobs, show_result=show_result) as store:
         app = App(folder, store, user)
@@ -219,6 +272,8 @@ async def ask(options: argparse.Namespace, folder: Path) -> None:
             return
         step = max(1, options.users)  # from one job of a user to the next
         for name, path_of in questions(options.jobs // step, step).items():
+            if options.only not in name:
+                continue
             figures = await measure(app, path_of, options.runs)
             load = round(os.getloadavg()[0], 1)
             print(json.dumps({"bench": "listing", "ask": name, **figures, "load": load}), flush=True)
@@ -230,6 +285,8 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=0, help="how many users the jobs belong to; 0: not told apart")
     parser.add_argument("--pending", type=int, default=2000)
     parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--only", default="", help="only questions whose name contains this")
+    parser.add_argument("--database", type=Path, help="keep the filled database here, or take the one that is there")
     parser.add_argument("--profile", help="profile this path instead, on the event loop's side")
     options = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)

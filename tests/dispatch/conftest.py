@@ -12,6 +12,7 @@ from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.jobs import Job, JobStore
 from inglenook.workers.device import DeviceWorker
+from tests.databases import url_of
 
 TOY = (sys.executable, str(Path(__file__).parent.parent / "toy_child.py"))
 
@@ -85,7 +86,7 @@ async def running_server(folder, *, grace_s=0.3, shutdown_s=5.0, memory_mb=None,
     )
     bus, recorder = Bus(), Recorder()
     bus.join(recorder)
-    async with JobStore.open(f"sqlite:///{folder / 'jobs.sqlite'}") as store:
+    async with JobStore.open(url_of(folder)) as store:
         dispatcher = Dispatcher(store, bus, [worker], **settings)
         classes = lambda job: frozenset(node["class_type"] for node in orjson.loads(job.graph).values())  # noqa: E731
         await dispatcher.recover(classes)

@@ -9,6 +9,7 @@ import pytest
 
 from inglenook.dispatch.intake import QueueFull, ShuttingDown
 from inglenook.jobs import Existing, Job, JobStore, State
+from tests.databases import url_of
 from tests.dispatch.conftest import running_server
 
 OK = ("Say", {"text": "hello"})
@@ -208,7 +209,7 @@ async def test_a_job_that_outlasts_the_stop_goes_back_without_losing_an_attempt_
 
 
 async def test_a_job_that_saw_the_server_die_too_often_fails_and_says_so(tmp_path):
-    async with JobStore.open(f"sqlite:///{tmp_path / 'jobs.sqlite'}") as store:
+    async with JobStore.open(url_of(tmp_path)) as store:
         graph = b'{"0": {"class_type": "Say", "inputs": {"text": ""}}}'
         await store.add(Job(id="a", number=0, graph=graph, targets=("0",), fingerprint="a", created_ms=1))
         for attempt in range(1, 5):

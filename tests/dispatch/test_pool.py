@@ -11,6 +11,7 @@ from inglenook.dispatch.dispatcher import MAX_LOST_ATTEMPTS, Dispatcher
 from inglenook.dispatch.needs import needs
 from inglenook.dispatch.pool import NameTaken
 from inglenook.jobs import Job, JobStore, State
+from tests.databases import url_of
 from tests.dispatch.conftest import Recorder
 from tests.dispatch.fake_worker import FakeWorker, document
 
@@ -48,7 +49,7 @@ class PoolServer:
 async def pool(folder, *workers):
     bus, recorder = Bus(), PoolRecorder()
     bus.join(recorder)
-    async with JobStore.open(f"sqlite:///{folder / 'jobs.sqlite'}") as store:
+    async with JobStore.open(url_of(folder)) as store:
         dispatcher = Dispatcher(store, bus, workers)
         await dispatcher.recover(lambda job: frozenset())
         await dispatcher.start()

@@ -18,6 +18,7 @@ from inglenook.dispatch.addresses import WebhookRefused
 from inglenook.dispatch.webhooks import RETRY_AFTER_S, Webhooks, next_attempt_s
 from inglenook.jobs import DeliveryFilter, DeliveryState, Job, JobId, JobResult, JobStore, State, Webhook
 from tests.api.test_tls import make_pair, needs_openssl
+from tests.databases import url_of
 from tests.dispatch.receiver import receiver
 
 
@@ -35,7 +36,7 @@ def impatient(monkeypatch):
 
 @asynccontextmanager
 async def sending(folder, **options):
-    async with JobStore.open(f"sqlite:///{folder}/jobs.sqlite") as store:
+    async with JobStore.open(url_of(folder)) as store:
         webhooks = Webhooks(store, **{"allow_private": True, **options})
         await webhooks.start()
         try:

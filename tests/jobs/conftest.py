@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
 
 from inglenook.jobs import Job, JobId, JobResult, JobStore, State
+from tests.databases import KINDS, new_database
 
 
 class Clock:
@@ -35,24 +33,11 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'jobs.sqlite'}"
 
 
-POSTGRESQL = os.environ.get("INGLENOOK_TEST_POSTGRESQL")
-"""An SQLAlchemy URL of a server on which databases may be made; without one the tests run on SQLite alone."""
-
-
-@pytest.fixture(params=["sqlite", "postgresql"] if POSTGRESQL else ["sqlite"])
+@pytest.fixture(params=KINDS)
 def any_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty database of each kind."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'jobs.sqlite'}"
-        return
-    assert POSTGRESQL is not None
-    engine = create_engine(POSTGRESQL, isolation_level="AUTOCOMMIT")
-    name = f"inglenook_{uuid.uuid4().hex}"
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-        yield engine.url.set(database=name).render_as_string(hide_password=False)
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
-    engine.dispose()
+    with new_database(request.param, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture

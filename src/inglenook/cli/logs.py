@@ -67,7 +67,9 @@ def _without_credentials(record: logging.LogRecord) -> bool:
 
 class _LogFile(logging.handlers.RotatingFileHandler):
     def _open(self) -> TextIOWrapper:
-        Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(self.baseFilename).parent
+        for made in (folder.parent, folder):  # the data folder first, which holds secrets
+            made.mkdir(0o700, parents=True, exist_ok=True)
         return super()._open()
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,15 @@ _LOCK_TIMEOUT_S = 5.0
 """How long PostgreSQL may take to notice that the server before is gone."""
 
 
+_POSTGRESQL_ARGUMENTS = {
+    "application_name": "inglenook",
+    "connect_timeout": 10,  # seconds
+    "tcp_user_timeout": 20_000,  # milliseconds until a server that says nothing any more counts as gone
+    "keepalives_idle": 30,  # seconds
+}
+"""Arguments of libpq, unless the URL has them; without, a server that vanished is waited for for 15 minutes."""
+
+
 def sqlite_url(path: Path) -> str:
     """The URL of a database file, whatever its path contains (`?` and `%` mean something in a URL)."""
     return URL.create("sqlite", database=str(path)).render_as_string()
@@ -52,6 +63,11 @@ class Database:
             raise JobStoreUnusable(url, "a job store in memory is not durable; give it a file")
 
     @property
+    def is_server(self) -> bool:
+        """Whether the database is elsewhere, and a connection to it can be lost."""
+        return not self._is_sqlite
+
+    @property
     def name(self) -> str:
         """What messages call it: the file, or the URL without its password."""
         return str(self.url.database) if self._is_sqlite else self.url.render_as_string(hide_password=True)
@@ -63,10 +79,12 @@ class Database:
         """
         if not self._is_sqlite:
             return self._locked(self._connect(self._engine()))
+        path = Path(self.name)
         try:
-            Path(self.name).parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise JobStoreUnusable(self.name, f"its folder cannot be made: {error}") from error
+        _make_private(path)
         # IMMEDIATE: the driver begins a transaction with the first write, and takes the write lock at once.
         connection = self._connect(self._engine(isolation_level="IMMEDIATE"))
         return self._set_up(
@@ -102,7 +120,9 @@ class Database:
         return self._set_up(self._connect(self._engine(isolation_level=None)), "PRAGMA query_only=ON")
 
     def _engine(self, **sqlite_arguments: str | None) -> Engine:
-        arguments = {"timeout": BUSY_TIMEOUT_S, **sqlite_arguments} if self._is_sqlite else {}
+        arguments: dict[str, Any] = {"timeout": BUSY_TIMEOUT_S, **sqlite_arguments} if self._is_sqlite else {}
+        if self.url.drivername == "postgresql+psycopg":
+            arguments = {name: value for name, value in _POSTGRESQL_ARGUMENTS.items() if name not in self.url.query}
         try:
             return create_engine(self.url, poolclass=NullPool, connect_args=arguments)
         except NoSuchModuleError as error:
@@ -155,6 +175,20 @@ class Database:
             return shutil.disk_usage(Path(self.name).parent).free < 1024 * 1024
         except OSError:
             return False
+
+
+def _make_private(path: Path) -> None:
+    """Let only its owner read a database, which holds secrets of webhooks and keys of servers.
+
+    SQLite gives its further files the same mode. What an older version made for all to read is changed; a mode that
+    somebody chose stays.
+    """
+    with suppress(OSError):  # whether it can be opened, SQLite says
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    for file in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
+        with suppress(OSError):
+            if stat.S_IMODE(file.stat().st_mode) in (0o644, 0o664):
+                file.chmod(0o600)
 
 
 # Result codes of SQLite (https://www.sqlite.org/rescode.html) and PostgreSQL (appendix A of its manual).

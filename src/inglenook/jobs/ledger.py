@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection, func, select
 
+from inglenook.jobs.changes import Changes
 from inglenook.jobs.job import State
 from inglenook.jobs.tables import jobs
 from inglenook.jobs.webhook_tables import webhooks
@@ -28,6 +29,8 @@ class Ledger:
     """Registrations of webhooks; while there are none, nothing looks for them."""
     deliveries: int = 0
     """Deliveries to webhooks that were written since the store was opened."""
+    changes: Changes = field(default_factory=Changes)
+    """Of the transaction that runs."""
 
     @property
     def not_run(self) -> int:
@@ -51,8 +54,14 @@ class Ledger:
         if in_history:
             self.history += count if target is not None else -count
 
+    def counts_as(self, other: Ledger) -> bool:
+        """Whether both tell of the same jobs, as far as counts can say."""
+        mine, others = (self.by_state, self.history, self.webhooks), (other.by_state, other.history, other.webhooks)
+        return mine == others
+
     def copy(self) -> Ledger:
-        return replace(self, by_state=dict(self.by_state))
+        """The same for a new transaction."""
+        return replace(self, by_state=dict(self.by_state), changes=Changes())
 
 
 def read_ledger(connection: Connection) -> Ledger:

@@ -24,11 +24,11 @@ class DataFolderLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Take the folder for this process, making it if it is not there.
+        """Take the folder for this process, making it, for its owner alone, if it is not there.
 
         Raises DataFolderLocked, with the process that has it where that is known.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(0o700, parents=True, exist_ok=True)
         path = self.folder / LOCK_FILE
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:

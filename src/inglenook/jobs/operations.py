@@ -111,6 +111,7 @@ def apply(connection: Connection, ledger: Ledger, operations: Sequence[Operation
     outcomes: list[Any] = [None] * len(operations)
     for kind, indexes in _groups(operations):
         group = [operations[index] for index in indexes]
+        ledger.changes.jobs += [operation.job_id for operation in group if not isinstance(operation, Alone)]
         for index, outcome in zip(indexes, _APPLY[kind](connection, ledger, group), strict=True):
             outcomes[index] = outcome
     return outcomes

@@ -59,24 +59,18 @@ class Readers:
         return await future
 
     def _run(self, ended: asyncio.Future[None]) -> None:
-        connection: Connection | None = None
+        reader = _Reader(self._database)
         while (question := self._questions.get()) is not None:
             query, future = question
             try:
-                if connection is None:
-                    connection = self._database.connect_reader()
-                self._call(_answer, future, query(connection))
+                self._call(_answer, future, reader.ask(query))
             except DBAPIError as error:
                 translated = self._database.translated(error)
                 translated.__cause__ = error
                 self._call(_answer, future, translated)
             except Exception as error:
                 self._call(_answer, future, error)
-            finally:
-                if connection is not None:
-                    connection.rollback()
-        if connection is not None:
-            connection.close()
+        reader.close()
         self._call(ended.set_result, None)
 
     def _call(self, function: Callable[..., None], *arguments: object) -> None:
@@ -84,6 +78,40 @@ class Readers:
             self._loop.call_soon_threadsafe(function, *arguments)
         except RuntimeError:  # the loop was closed without closing the store: nobody is left to be told
             logger.warning("the event loop ended before the job store was closed")
+
+
+class _Reader:
+    """One thread's connection, made at the first question and again when it is lost."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Connection | None = None
+
+    def ask(self, query: Callable[[Connection], Any]) -> Any:
+        """What the query returns. Raises JobStoreError, or what the database or the query raise."""
+        is_new = self._connection is None
+        try:
+            return self._ask(query)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            self.close()
+            if is_new:
+                raise
+        return self._ask(query)  # of a database server that was restarted, nothing else tells
+
+    def _ask(self, query: Callable[[Connection], Any]) -> Any:
+        if self._connection is None:
+            self._connection = self._database.connect_reader()
+        try:
+            return query(self._connection)
+        finally:
+            self._connection.rollback()
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 def _answer(future: asyncio.Future[Any], outcome: object) -> None:

@@ -23,9 +23,9 @@ def job_row(job: Job) -> dict[str, Any]:
         "number": _finite(job),
         "number_is_int": isinstance(job.number, int),
         "fingerprint": job.fingerprint,
-        "client_id": job.client_id,
+        "client_id": _storable(job.client_id),
         "user_id": job.user,
-        "workflow_id": workflow_id(job.extra_data),
+        "workflow_id": _storable(workflow_id(job.extra_data)),
         "workflow_name": job.workflow_name,
         "created_ms": job.created_ms,
         "duration_ms": 0,
@@ -75,11 +75,11 @@ def output_rows(job_id: JobId, outputs: Mapping[str, Any]) -> list[dict[str, Any
         {
             "job_id": job_id,
             "at_position": position,
-            "at_node": node_id,
-            "at_media_key": media_key,
-            "at_filename": item["filename"],
-            "at_subfolder": _text(item.get("subfolder")),
-            "at_type": _text(item.get("type")),
+            "at_node": _storable(node_id),
+            "at_media_key": _storable(media_key),
+            "at_filename": _storable(item["filename"]),
+            "at_subfolder": _storable(_text(item.get("subfolder"))),
+            "at_type": _storable(_text(item.get("type"))),
         }
         for position, (node_id, media_key, item) in enumerate(_files(outputs))
     ]
@@ -251,3 +251,8 @@ def _finite(job: Job) -> float:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _storable(text: str | None) -> str | None:
+    """A text that others chose, without what not every database holds: NUL."""
+    return text if text is None or "\0" not in text else text.replace("\0", "\ufffd")

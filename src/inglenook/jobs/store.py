@@ -37,6 +37,7 @@ from inglenook.jobs.job import (
     Shown,
     State,
 )
+from inglenook.jobs.job_index import JobIndex
 from inglenook.jobs.ledger import Ledger
 from inglenook.jobs.operations import Add, Alone, Claim, Note, Requeue, apply
 from inglenook.jobs.readers import Readers
@@ -99,6 +100,7 @@ class JobStore:
         database = Database(url)
         self._writer = Writer(database, Trimming(history_limit, age_ms, clock))
         self._readers = Readers(database)
+        self._index = JobIndex(self._writer.changes)
 
     @classmethod
     def open(
@@ -239,7 +241,7 @@ class JobStore:
 
     def adopt(self, user: str) -> asyncio.Future[None]:
         """Give this user the jobs that belong to nobody; for a server that begins to tell its users apart."""
-        return self._writer.submit(Alone(lambda connection, _ledger: upkeep.adopt(connection, user)))
+        return self._writer.submit(Alone(lambda connection, ledger: upkeep.adopt(connection, ledger, user)))
 
     async def delete_history(self, ids: Collection[JobId], *, user: str | None = None) -> None:
         """Remove finished jobs (of one user); ids of others are ignored."""
@@ -352,8 +354,7 @@ class JobStore:
 
     async def list_jobs(self, job_filter: JobFilter | None = None, page: Page | None = None) -> JobPage:
         """A page of all stored jobs, in any state unless the filter says otherwise."""
-        job_filter = job_filter or JobFilter()
-        return await self._readers.ask(listing.list_jobs, job_filter, page or Page(), self._listed(job_filter))
+        return await self._readers.ask(listing.list_jobs, self._index, job_filter or JobFilter(), page or Page())
 
     async def begin_listing(
         self, show: Callable[[ListedJob], Shown], job_filter: JobFilter, page: Page, *, at_once: int = 200
@@ -362,8 +363,7 @@ class JobStore:
 
         No more than `at_once` are read now; `more_listed` has the others.
         """
-        by_state = self._listed(job_filter)
-        return await self._readers.ask(listing.begin_listing, job_filter, page, by_state, show, at_once)
+        return await self._readers.ask(listing.begin_listing, self._index, job_filter, page, show, at_once)
 
     async def more_listed(self, show: Callable[[ListedJob], Shown], sequences: Sequence[int]) -> list[Shown]:
         """Some of the `rest` of a listing, in order."""
@@ -380,10 +380,3 @@ class JobStore:
     def outbox(self) -> Outbox:
         """Who is told of jobs, and what is delivered to them."""
         return Outbox(self._writer, self._readers, self._clock)
-
-    def _listed(self, job_filter: JobFilter) -> Mapping[State, int]:
-        """How many jobs are listed in each state."""
-        ledger = self._writer.ledger
-        if job_filter.with_removed:
-            return ledger.by_state
-        return {**ledger.by_state, State.cancelled: ledger.by_state[State.cancelled] - ledger.not_run}

@@ -67,34 +67,17 @@ jobs = Table(
     Column("errand_client_id", Text),
 )
 
-_CREATED = (jobs.c.removed, jobs.c.created_ms, jobs.c.sequence)
-_DURATION = (jobs.c.removed, jobs.c.duration_ms, jobs.c.sequence)
-_of_users = jobs.c.user_id.is_not(None)
-
-# Each listing finds its page in one of these alone. Where the state comes first, a page of several states is merged.
-Index("ix_jobs_created", *_CREATED)
-Index("ix_jobs_state_created", jobs.c.state, *_CREATED)
-Index("ix_jobs_state_duration", jobs.c.state, *_DURATION)
-Index(
-    "ix_jobs_workflow",
-    jobs.c.workflow_id,
-    jobs.c.state,
-    *_CREATED,
-    jobs.c.user_id,  # so that those of one user are told without reading the rows
-    sqlite_where=jobs.c.workflow_id.is_not(None),
-)
+# Listings find their pages in memory (`job_index.py`). Here is what waits and runs, and the history in its order.
+Index("ix_jobs_state", jobs.c.state)
 Index("ix_jobs_ended", jobs.c.in_history, jobs.c.end_order, sqlite_where=jobs.c.end_order.is_not(None))
-Index(
-    "ix_jobs_workflow_name",
-    jobs.c.workflow_name,
-    jobs.c.created_ms,
-    jobs.c.sequence,
-    sqlite_where=jobs.c.workflow_name.is_not(None),
-)
 # Empty, and so for nothing, on a server that does not tell its users apart.
-Index("ix_jobs_user_created", jobs.c.user_id, jobs.c.state, *_CREATED, sqlite_where=_of_users)
-Index("ix_jobs_user_duration", jobs.c.user_id, jobs.c.state, *_DURATION, sqlite_where=_of_users)
-Index("ix_jobs_user_ended", jobs.c.user_id, jobs.c.in_history, jobs.c.end_order, sqlite_where=_of_users)
+Index(
+    "ix_jobs_user_ended",
+    jobs.c.user_id,
+    jobs.c.in_history,
+    jobs.c.end_order,
+    sqlite_where=jobs.c.user_id.is_not(None),
+)
 
 
 def _job_key() -> Column[int]:

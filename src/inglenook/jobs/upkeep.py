@@ -40,11 +40,9 @@ def finish_operation(
 
 def recover(connection: Connection, ledger: Ledger, result_of_lost: Callable[[Job], JobResult]) -> list[Job]:
     """Put what was running back into its old place, or fail it after too many deaths; returns all that waits."""
-    lost = [
-        job
-        for job in running_jobs(connection)
-        if job.server_deaths >= (MAX_SERVER_DEATHS if job.errand is None else MAX_ADOPTIONS)
-    ]
+    running = running_jobs(connection)
+    ledger.changes.jobs += [job.id for job in running]
+    lost = [job for job in running if job.server_deaths >= (MAX_SERVER_DEATHS if job.errand is None else MAX_ADOPTIONS)]
     charge_death = {"server_deaths": jobs.c.server_deaths + 1}
     connection.execute(update(jobs).where(jobs.c.state == State.running.value).values(charge_death))
     for job in lost:
@@ -88,6 +86,7 @@ def cancel_queued(connection: Connection, ledger: Ledger, ids: Collection[JobId]
             ],
         )
         ledger.move(State.queued, State.cancelled, len(found))
+        ledger.changes.jobs += [JobId(row.id) for row in found]
         jobs_ended(connection, ledger, [JobId(row.id) for row in found], now_ms)
     return [JobId(row.id) for row in found]
 
@@ -103,8 +102,9 @@ def touch(connection: Connection, _ledger: Ledger) -> None:
     connection.execute(update(counters).where(counters.c.name == HIGHEST_REMOVED_NUMBER).values(value=counters.c.value))
 
 
-def adopt(connection: Connection, user: str) -> None:
+def adopt(connection: Connection, ledger: Ledger, user: str) -> None:
     """Give jobs without a user, of a server that did not tell them apart, to this one."""
+    ledger.changes.is_everything = True
     connection.execute(update(jobs).where(jobs.c.user_id.is_(None)).values(user_id=user))
 
 
@@ -167,6 +167,7 @@ def _remove(connection: Connection, ledger: Ledger, sequences: Sequence[int]) ->
     counted = select(jobs.c.state, jobs.c.in_history, func.count()).where(jobs.c.sequence.in_(sequences))
     for state, in_history, count in connection.execute(counted.group_by(jobs.c.state, jobs.c.in_history)):
         ledger.move(State(state), None, count, in_history=in_history)
+    ledger.changes.removed += sequences
     rows = [{"of_sequence": sequence} for sequence in sequences]
     of_batches = connection.scalars(
         select(batch_jobs.c.batch_id).distinct().where(batch_jobs.c.sequence.in_(sequences))

@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from inglenook.jobs import upkeep
+from inglenook.jobs.changes import ChangeFeed, Changes
 from inglenook.jobs.database import Database
 from inglenook.jobs.errors import JobRejected, JobStoreClosed, JobStoreError
 from inglenook.jobs.ledger import Ledger, read_ledger
@@ -30,6 +33,12 @@ LARGEST_BATCH = 256
 
 _FLUSH_S = 0.5
 """How soon a commit that did not wait for the disk is on it, where no other comes."""
+RECONNECT_S = 10.0
+"""How long the writes of a transaction wait for a database server that is being restarted; then they are refused."""
+RECONNECT_PAUSE_S = 0.2
+WATCH_EVERY_S = 5.0
+"""How often an idle writer looks whether its connection is there: with it goes the lock that keeps others out."""
+_WATCH = Alone(lambda connection, _ledger: connection.scalar(select(1)))
 
 _Pair = tuple[Operation, "asyncio.Future[Any]"]
 _Answer = tuple["asyncio.Future[Any]", Any]
@@ -69,6 +78,11 @@ class Writer:
     def ledger(self) -> Ledger:
         """Counts of what is committed; do not change it."""
         return self._thread.committed
+
+    @property
+    def changes(self) -> ChangeFeed:
+        """Which jobs are changed by what is committed."""
+        return self._thread.changes
 
     def submit(self, operation: Operation) -> asyncio.Future[Any]:
         """The outcome of an operation, once it is committed. It is committed too when nobody awaits it.
@@ -114,11 +128,14 @@ class _WriterThread:
         self.batches: SimpleQueue[list[_Pair] | None] = SimpleQueue()
         self.committed = Ledger()
         """A copy of the ledger as of the last commit, for other threads."""
+        self.changes = ChangeFeed()
         self._database = database
         self._trimming = trimming
         self._answered = answered
         self._is_unflushed = False
         """The last commit may not be on the disk yet."""
+        self._is_lost = False
+        """Whether the connection is lost, and was not found again in time."""
 
     def start(self, loop: asyncio.AbstractEventLoop, opened: asyncio.Future[None], ended: asyncio.Future[None]) -> None:
         self._loop = loop
@@ -163,11 +180,16 @@ class _WriterThread:
         """The next batch; removes old jobs in between."""
         while True:
             delay_s = self._trimming.delay_s(self._ledger)
+            is_watch = self._database.is_server and delay_s > WATCH_EVERY_S
+            wait_s = WATCH_EVERY_S if is_watch else delay_s
             try:
-                return self.batches.get(timeout=min(delay_s, _FLUSH_S) if self._is_unflushed else delay_s)
+                return self.batches.get(timeout=min(wait_s, _FLUSH_S) if self._is_unflushed else wait_s)
             except Empty:
                 if self._is_unflushed:
                     self._flush()
+                    continue
+                if is_watch:
+                    self._outcomes([_WATCH])
                     continue
                 (outcome,) = self._outcomes([self._trimming.removal()])
                 self._trimming.removed(outcome)
@@ -186,19 +208,57 @@ class _WriterThread:
     def _outcomes(self, operations: Sequence[Operation]) -> list[Any]:
         """What each operation gave, or the error it ran into; a batch that fails is split until one stands alone."""
         try:
-            is_relaxed = are_relaxed(operations)
-            with self._database.relaxed(self._connection) if is_relaxed else self._connection.begin():
-                outcomes = apply(self._connection, self._ledger, operations)
+            return self._transaction(operations)
         except Exception as error:
             self._ledger = self.committed.copy()
-            if len(operations) == 1:
-                return [self._answer_for(error, operations[0])]
-        else:
-            self.committed = self._ledger.copy()
-            self._is_unflushed = is_relaxed and bool(operations)
-            return outcomes
+            if len(operations) == 1 or self._is_lost:
+                return [self._answer_for(error, operation) for operation in operations]
         middle = len(operations) // 2
         return self._outcomes(operations[:middle]) + self._outcomes(operations[middle:])
+
+    def _transaction(self, operations: Sequence[Operation]) -> list[Any]:
+        """Commit a batch; once more on a new connection where the one to a database server is lost."""
+        if self._is_lost:
+            self._connect_again(patience_s=0)
+        outcomes: list[Any] | None = None
+        is_relaxed = are_relaxed(operations)
+        try:
+            with self._database.relaxed(self._connection) if is_relaxed else self._connection.begin():
+                outcomes = apply(self._connection, self._ledger, operations)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            logger.warning("the connection to %s is lost: %s", self._database.name, error.orig)
+            before, after = self.committed, self._ledger
+            self._connect_again(RECONNECT_S)
+            # The commit may have gone through before its answer was lost; only this process writes.
+            is_done = outcomes is not None and not after.counts_as(before) and after.counts_as(self._ledger)
+            if outcomes is None or not is_done:
+                with self._connection.begin():
+                    outcomes = apply(self._connection, self._ledger, operations)
+        self.changes.publish(self._ledger.changes)
+        self.committed, self._ledger.changes = self._ledger.copy(), Changes()
+        self._is_unflushed = is_relaxed and bool(operations)
+        return outcomes
+
+    def _connect_again(self, patience_s: float) -> None:
+        """Find the database again, as its one writer, and what it holds. Raises JobStoreError."""
+        self._is_lost, before = True, self.committed
+        self._connection.close()
+        deadline_s = time.monotonic() + patience_s
+        while True:
+            try:
+                self._open()
+                break
+            except JobStoreError:
+                if time.monotonic() >= deadline_s:
+                    raise
+            time.sleep(RECONNECT_PAUSE_S)
+        self._is_lost = False
+        self._ledger.deliveries = before.deliveries + 1  # it only grows, and some may be due
+        self.committed = self._ledger.copy()
+        self.changes.publish(Changes(is_everything=True))
+        logger.warning("connected to %s again", self._database.name)
 
     def _answer_for(self, error: Exception, operation: Operation) -> Exception:
         job_id = "" if isinstance(operation, Alone) else operation.job_id

@@ -100,7 +100,7 @@ class KeyFile:
 
     def _change(self, change: Callable[[tuple[Key, ...]], tuple[Key, ...]]) -> None:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(0o700, parents=True, exist_ok=True)
             with _locked(self._lock):
                 content = {"version": _VERSION, "keys": [_entry(key) for key in change(self.read())]}
                 write_private(self.path, orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")

@@ -30,6 +30,6 @@ def read_or_make_secret(path: Path, size: int) -> bytes:
         if len(found) == size:
             return found
     made = secrets.token_bytes(size)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(0o700, parents=True, exist_ok=True)
     write_private(path, made)
     return made

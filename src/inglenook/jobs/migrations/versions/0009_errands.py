@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0009"
-down_revision: str | None = "0007"
+down_revision: str | None = "0008"
 
 _COLUMNS = ("errand_worker", "errand_prompt_id", "errand_client_id")
 
