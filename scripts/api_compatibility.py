@@ -44,7 +44,8 @@ NOTES = {
     "GET /ws": "Also replays what a client that comes late has missed, for 60 s after a job's end; `task_update` for"
     " plain clients; `execute` submits.",
     "POST /prompt": "Also a bare graph, a UI-format workflow, a plain string; repairs are listed under `repairs`;"
-    " repeated `prompt_id`: the same job, or 409. 429 when the queue is full.",
+    " repeated `prompt_id`: the same job, or 409. 429 when the queue is full. A file may be named by the hash of its"
+    " asset, `blake3:<hex>`.",
     "GET /queue": "Pending jobs come sorted. Secrets are never shown.",
     "GET /history": "At most the newest 10,000. Kept over restarts.",
     "POST /free": "`interrupt` and `clear_queue` are understood too.",

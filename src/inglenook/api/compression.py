@@ -16,6 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inglenook.api.boundary import IS_HEAD
 
+WILL_COMPRESS = "inglenook.will_compress"
+"""Key of the scope of a request whose answer is compressed if `is_compressible` says so."""
+
 _TYPES = (b"application/json", b"text/plain")
 _SMALL_BYTES = 16 << 10
 """What is compressed at once, in about 0.3 ms; more goes to a thread."""
@@ -35,9 +38,8 @@ class Compressed:
         if scope["type"] != "http" or scope.get(IS_HEAD):
             await self._app(scope, receive, send)
             return
-        await self._app(
-            scope, receive, _Sender(send, accepts_gzip(dict(scope["headers"]).get(b"accept-encoding", b"")))
-        )
+        accepts = accepts_gzip(dict(scope["headers"]).get(b"accept-encoding", b""))
+        await self._app({**scope, WILL_COMPRESS: accepts}, receive, _Sender(send, accepts))
 
 
 def accepts_gzip(accept_encoding: bytes) -> bool:
@@ -77,7 +79,7 @@ class _Sender:
 
     async def _begin(self, message: Message) -> None:
         headers: Headers = list(message.get("headers", ()))
-        if not _is_compressible(message["status"], headers):
+        if not is_compressible(message["status"], headers):
             self._passes = True
             await self._send(message)
             return
@@ -115,7 +117,8 @@ class _Sender:
         return pack() if len(body) <= _SMALL_BYTES else await asyncio.to_thread(pack)
 
 
-def _is_compressible(status: int, headers: Headers) -> bool:
+def is_compressible(status: int, headers: Headers) -> bool:
+    """Whether this is an answer of the kind that is compressed."""
     if status < 200 or status in (204, 206, 304):
         return False
     known = dict(headers)

@@ -15,6 +15,8 @@ from typing import Any
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from inglenook.api import file_sending
+from inglenook.api.file_sending import SendingCycle
 from inglenook.api.joined_writes import JoinedWrites
 
 logger = logging.getLogger(__name__)
@@ -60,6 +62,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
         super().connection_lost(exc)
+        if isinstance(self.cycle, SendingCycle):
+            self.cycle.connection_lost()
 
     def data_received(self, data: bytes) -> None:
         if self._is_over:
@@ -94,7 +98,12 @@ class BoundedProtocol(HttpToolsProtocol):
         if size > HEAD_BYTES or len(self.headers) > HEAD_LINES:
             self._refuse_head()
             return
+        sends_files = file_sending.IS_AVAILABLE and self.scheme == "http"
+        self.scope["extensions"] = {file_sending.EXTENSION: {}} if sends_files else {}
+        before = self.cycle
         super().on_headers_complete()
+        if sends_files and self.cycle is not before:  # not for an upgrade
+            self.cycle.__class__ = SendingCycle
         self._body_bytes = self._slow_intervals = 0
 
     def on_body(self, body: bytes) -> None:

@@ -41,12 +41,16 @@ class JoinedWrites:
         self._flush()
         self.transport.close()
 
+    def take(self) -> bytes:
+        """What is held, for somebody else to send."""
+        held, self._held = self._held, b""
+        return held
+
     def is_closing(self) -> bool:
         return self.transport.is_closing()
 
     def _flush(self) -> None:
-        if self._held:
-            held, self._held = self._held, b""
+        if held := self.take():
             self.transport.write(held)
 
     def __getattr__(self, name: str) -> Any:

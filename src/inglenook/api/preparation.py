@@ -17,6 +17,7 @@ from typing import Any
 
 import orjson
 
+from inglenook.api.asset_values import with_hashed_files, with_named_files
 from inglenook.api.collection import collection_paused
 from inglenook.api.comfy.extensions import reports
 from inglenook.api.deps import Services
@@ -107,9 +108,12 @@ async def prepare(
     do: Do,
     *,
     strict: bool,
+    user: str | None,
     set_values: SetValues | None = None,
 ) -> Prepared:
     """Read, check and repair a workflow. strict: without repairs. set_values: puts values into the graph that was read.
+
+    user: whose assets it may name; None: everybody's.
 
     Raises PromptRefused, and what `set_values` raises.
     """
@@ -128,8 +132,9 @@ async def prepare(
     values = None if set_values is None else await set_values(graph)
     if values is not None:
         graph, repairs = values.graph, (*repairs, *values.repairs)
-    validation, found, ask_validators = await _check(server, do, graph, targets, strict=strict)
-    repairs = (*repairs, *found)
+    graph, of_assets = await with_hashed_files(server, graph, user)
+    validation, found, ask_validators = await _check(server, do, graph, targets, strict=strict, user=user)
+    repairs = (*repairs, *of_assets, *found)
     if validation.error is not None:
         refusal = await _with_packs(server, validation.error, graph, strict=strict)
         raise PromptRefused(refusal, validation.node_errors)
@@ -217,7 +222,7 @@ def _digest(document: Any) -> str:
 
 
 async def _check(
-    server: Services, do: Do, graph: Graph, targets: Sequence[str] | None, *, strict: bool
+    server: Services, do: Do, graph: Graph, targets: Sequence[str] | None, *, strict: bool, user: str | None
 ) -> tuple[Validation, tuple[Repair, ...], bool]:
     """Check a graph, the code of node packs included; with repairs, and whether that code is still to be asked.
 
@@ -232,10 +237,14 @@ async def _check(
             catalog = server.catalogs.current
             validation = await do(validate, graph, catalog, targets=targets)
     repairs: tuple[Repair, ...] = ()
+    if validation.node_errors:
+        graph, repairs = await with_named_files(server, graph, validation.node_errors.keys(), user)
+        if repairs:
+            validation = await do(validate, graph, catalog, targets=targets)
     if validation.node_errors and not strict:
         repaired = await do(repair, graph, validation, catalog, _RANDOM)
-        repairs = repaired.repairs
-        if repairs:
+        repairs = (*repairs, *repaired.repairs)
+        if repaired.repairs:
             graph = repaired.graph
             validation = await do(validate, graph, catalog, targets=targets)
     ask_validators = False

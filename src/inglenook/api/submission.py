@@ -171,7 +171,9 @@ async def make_job(
     payload, body = _payload(body)
     number = _number(body, server.dispatcher.next_number())
     strict = server.settings.strict or _extra_data(body).get("strict") is True
-    prepared = await prepare(server, payload, _targets(body), do, strict=strict, set_values=set_values)
+    prepared = await prepare(
+        server, payload, _targets(body), do, strict=strict, user=origin.user, set_values=set_values
+    )
     job, more_secrets = await do(_job, body, number, prepared, origin, terms)
     return NewJob(
         job,

@@ -14,10 +14,11 @@ from inglenook.assets.asset import (
     Sort,
     TagCount,
 )
-from inglenook.assets.hashing import Cancelled, content_hash, is_hash
+from inglenook.assets.hashing import Cancelled, content_hash
 from inglenook.assets.library import AssetGone, AssetLibrary, AssetProtected
 from inglenook.assets.recorder import OutputRecorder
 from inglenook.assets.scan import Scanner
+from inglenook.media.content_hashes import is_hash
 
 __all__ = [
     "MISSING",

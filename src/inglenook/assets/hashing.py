@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import blake3
 
+from inglenook.media.content_hashes import ASSET_HASH
+
 _PIECE_BYTES = 4 << 20
-_HASH = re.compile(r"blake3:[0-9a-f]{64}")
 
 
 class Cancelled(Exception):
     """Whoever wanted a hash no longer does."""
-
-
-def is_hash(text: str) -> bool:
-    """Whether a text is a hash as assets have it."""
-    return _HASH.fullmatch(text) is not None
 
 
 def content_hash(pieces: Iterable[bytes]) -> str:
@@ -26,7 +21,7 @@ def content_hash(pieces: Iterable[bytes]) -> str:
     state = blake3.blake3()
     for piece in pieces:
         state.update(piece)
-    return f"blake3:{state.hexdigest()}"
+    return f"{ASSET_HASH}{state.hexdigest()}"
 
 
 def file_hash(path: Path, is_cancelled: Callable[[], bool] = lambda: False) -> str:

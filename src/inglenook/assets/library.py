@@ -99,10 +99,17 @@ class AssetLibrary:
         """Some assets of a folder, hidden ones too, in the order of ids; those without a hash, if it is asked for."""
         return await self._read(queries.after, root, last_id, at_most, without_hash=without_hash)
 
-    async def with_content(self, content: str, user: str | None) -> tuple[Asset, Path] | None:
+    async def with_content(
+        self, content: str, user: str | None, roots: Collection[str] = ROLES
+    ) -> tuple[Asset, Path] | None:
         """An asset that has this hash, and its file, which has not changed since; None when there is none."""
-        found = await self._read(queries.of_hash, content, user)
+        found = await self._read(queries.of_hash, content, user, roots)
         return await asyncio.to_thread(self._first_unchanged, found)
+
+    async def named(self, root: str, name: str, user: str | None) -> Asset | None:
+        """The newest asset of a folder that has this name and whose file is there; None when there is none."""
+        found = await self._read(queries.of_name, root, name, user)
+        return await asyncio.to_thread(lambda: next((asset for asset in found if not self.is_gone(asset)), None))
 
     async def file_of(self, asset: Asset) -> Path:
         """The file of an asset. Raises AssetGone."""

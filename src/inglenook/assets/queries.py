@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, CompoundSelect, Connection, Row, Select, asc, desc, func, select, union_all
 
-from inglenook.assets.asset import Asset, AssetFilter, AssetPage, Cursor, Page, Place, Sort, TagCount
+from inglenook.assets.asset import ROLES, Asset, AssetFilter, AssetPage, Cursor, Page, Place, Sort, TagCount
 from inglenook.assets.matching import (
     Matching,
     behind,
@@ -91,9 +91,18 @@ def _keys(found: Matching, part: Page, *, is_sorted: bool) -> Select[Any] | Comp
     return union_all(*(keys.where(*walked(found, root)) for root in found.roots)).order_by(*order)
 
 
-def of_hash(connection: Connection, content_hash: str, user: str | None, at_most: int = 20) -> list[Asset]:
-    """The assets with this content, those that stand for a file first."""
-    conditions = [assets.c.hash == content_hash, *shown_to(user)]
+def of_name(connection: Connection, root: str, name: str, user: str | None, at_most: int = 20) -> list[Asset]:
+    """The assets of a folder with this name, the newest first."""
+    conditions = [assets.c.root == root, assets.c.name == name, *shown_to(user)]
+    found = select(assets).where(*conditions).order_by(desc(assets.c.created_ms), assets.c.id).limit(at_most)
+    return _assets(connection, connection.execute(found))
+
+
+def of_hash(
+    connection: Connection, content_hash: str, user: str | None, roots: Iterable[str] = ROLES, at_most: int = 20
+) -> list[Asset]:
+    """The assets with this content in some folders, those that stand for a file first."""
+    conditions = [assets.c.hash == content_hash, assets.c.root.concat("").in_(roots), *shown_to(user)]
     found = select(assets).where(*conditions).order_by(assets.c.is_reference, assets.c.created_ms).limit(at_most)
     return _assets(connection, connection.execute(found))
 

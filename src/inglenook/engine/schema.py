@@ -18,6 +18,15 @@ DYNAMIC_TYPES = frozenset(
 )
 """Inputs that stand for others, see `dynamic`."""
 
+UPLOAD_OPTIONS: Mapping[str, str] = {
+    "image_upload": "image",
+    "animated_image_upload": "image,video",
+    "video_upload": "video",
+    "audio_upload": "audio,video",
+    "file_upload": "3d,audio,image,latent,video",
+}
+"""Options of inputs with an upload button -> the media kinds of their files."""
+
 Section = Literal["required", "optional"]
 ChoiceKind = Literal["files", "input", "names"]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from inglenook.engine.catalog import Catalog
 from inglenook.engine.values import shorten, well_formed
+from inglenook.media.content_hashes import is_hash
 from inglenook.workflows import aliases
 from inglenook.workflows.parameter import Parameter
 
@@ -162,6 +163,8 @@ def _near(folded: str, options: Sequence[Any]) -> list[Any]:
 def _file(parameter: Parameter, value: Any, catalog: Catalog) -> str:
     if not isinstance(value, str) or not value.strip():
         raise Unfit(f"{_shown(value)} is not the name of a file")
+    if is_hash(value):  # of an asset, which only who submits the workflow can find
+        return value
     if value != parameter.default and not catalog.file_exists(value, parameter.media or ""):
         raise Unfit(f"there is no file {_shown(value)} in the input folder; upload it first")
     return well_formed(value)

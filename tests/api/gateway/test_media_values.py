@@ -97,6 +97,13 @@ async def test_a_file_that_was_put_under_that_name_by_somebody_is_not_taken_for_
     assert (server.folders.input / used["image"]).read_bytes() == PNG
 
 
+async def test_a_hash_of_an_asset_waits_for_the_submission(server):
+    content = "blake3:" + "0a" * 32
+    (value,) = (await stored(server, {"1.image": content})).values()
+    assert value == content
+    assert inputs_of(server) == []
+
+
 async def test_names_of_uploaded_files_are_taken_as_they_are(server):
     (server.folders.input / "sub").mkdir()
     for name in ("dog.png", "sub/dog.png"):

@@ -1,6 +1,7 @@
 """A file as an HTTP answer: conditional requests, ranges, and types that could run in a browser made harmless.
 
-RFC 9110 sections 13 and 14. What the system has in memory is sent without a wait for another thread.
+RFC 9110 sections 13 and 14. Where the server can (`api/file_sending.py`) the system sends what is not small; elsewhere
+what the system has in memory is sent without a wait for another thread.
 """
 
 from __future__ import annotations
@@ -23,15 +24,19 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from inglenook.api.boundary import IS_HEAD
+from inglenook.api.compression import WILL_COMPRESS, is_compressible
 from inglenook.api.errors import ApiError
 from inglenook.api.etags import is_known
+from inglenook.api.file_sending import EXTENSION
 from inglenook.media.kinds import content_type
 
-_FIRST_BYTES = 512 * 1024
-"""Read together with opening the file: most pictures are sent in one go."""
+_SMALL_BYTES = 512 * 1024
+"""Read together with opening the file and sent in one go: most pictures."""
 _PIECE_BYTES = 128 * 1024
 _PIECES_IN_A_ROW = 8
 """After so many pieces other requests have their turn, even when the client keeps up."""
+_PART_BYTES = 16 << 20
+"""Sent by the system in one go: so often the layers around see that the answer goes on."""
 _RANGE = re.compile(r"^bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})$", re.IGNORECASE)
 
 _ACTIVE_TYPES = frozenset(
@@ -62,21 +67,22 @@ class _State:
 
 @dataclass(frozen=True, slots=True)
 class FileAnswer:
-    """What will be sent: bytes [start, end) of a file, of which the first ones are read already."""
+    """What will be sent: bytes [start, end) of a file."""
 
     status: int
     headers: dict[str, str]
-    first: bytes = b""
+    whole: bytes = b""
+    """All of them, when they are few."""
     file: BinaryIO | None = None
-    """Open when there is more than `first`."""
+    """Open when they are more."""
     start: int = 0
     end: int = 0
 
     def response(self) -> Response:
         """The answer as a response, which closes the file."""
         if self.file is None:
-            return Response(self.first, self.status, self.headers)
-        return _Streamed(self.file, self.first, self.start, self.end, self.status, self.headers)
+            return Response(self.whole, self.status, self.headers)
+        return _Streamed(self.file, self.start, self.end, self.status, self.headers)
 
 
 def answer_with_file(path: Path, asked: Headers, type_headers: Mapping[str, str] | None = None) -> FileAnswer:
@@ -116,37 +122,55 @@ def _answer(file: io.FileIO, type_headers: Mapping[str, str], asked: Headers) ->
     code = 200
     if (start, end) != (0, state.size):
         code, headers["Content-Range"] = 206, f"bytes {start}-{end - 1}/{state.size}"
-    first = os.pread(file.fileno(), min(end - start, _FIRST_BYTES), start)
-    if len(first) == end - start:
-        return FileAnswer(code, headers, first)
-    return FileAnswer(code, headers, first, file, start, end)
+    if end - start <= _SMALL_BYTES:
+        whole = os.pread(file.fileno(), end - start, start)
+        if len(whole) == end - start:
+            return FileAnswer(code, headers, whole)
+    return FileAnswer(code, headers, file=file, start=start, end=end)
 
 
 class _Streamed(Response):
-    """Sends bytes [start, end) of an open file, whose first ones are given, and closes it."""
+    """Sends bytes [start, end) of an open file and closes it."""
 
-    def __init__(
-        self, file: BinaryIO, first: bytes, start: int, end: int, status: int, headers: dict[str, str]
-    ) -> None:
+    def __init__(self, file: BinaryIO, start: int, end: int, status: int, headers: dict[str, str]) -> None:
         self.status_code = status
         self.background = None
         self.body = b""
         self._file = file
-        self._first = first
         self._start = start
         self._end = end
         self.init_headers({**headers, "Content-Length": str(end - start)})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        gone = asyncio.create_task(_disconnected(receive))
         try:
             if scope.get(IS_HEAD):
                 await Response(b"", self.status_code, self.headers)(scope, receive, send)
                 return
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            piece: bytes | bytearray = self._first
+            if EXTENSION in scope.get("extensions", ()) and not self._is_compressed(scope):
+                await self._send_parts(send)
+            else:
+                await self._send_pieces(receive, send)
+        finally:
+            self._file.close()
+
+    def _is_compressed(self, scope: Scope) -> bool:
+        return scope.get(WILL_COMPRESS, False) and is_compressible(self.status_code, self.raw_headers)
+
+    async def _send_parts(self, send: Send) -> None:
+        """Have the system send the file."""
+        for offset in range(self._start, self._end, _PART_BYTES):
+            count = min(self._end - offset, _PART_BYTES)
+            more = offset + count < self._end
+            message = {"type": EXTENSION, "file": self._file.fileno(), "offset": offset, "count": count}
+            await send({**message, "more_body": more})
+
+    async def _send_pieces(self, receive: Receive, send: Send) -> None:
+        gone = asyncio.create_task(_disconnected(receive))
+        try:
             position = self._start
-            for number in count():
+            for number in count(1):
+                piece = await _read(self._file.fileno(), min(self._end - position, _PIECE_BYTES), position)
                 position += len(piece)
                 more = position < self._end and bool(piece) and not gone.done()
                 await send({"type": "http.response.body", "body": piece, "more_body": more})
@@ -154,10 +178,8 @@ class _Streamed(Response):
                     return
                 if number % _PIECES_IN_A_ROW == 0:
                     await asyncio.sleep(0)
-                piece = await _read(self._file.fileno(), min(self._end - position, _PIECE_BYTES), position)
         finally:
             gone.cancel()
-            self._file.close()
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -23,6 +23,7 @@ from inglenook.api.remote_files import RemoteFileError, RemoteLimits, fetch
 from inglenook.engine.values import shorten
 from inglenook.errors import InglenookError, UnsafePath
 from inglenook.media import paths, uploads
+from inglenook.media.content_hashes import is_hash
 from inglenook.media.kinds import media_kind
 from inglenook.media.signatures import UNMISTAKABLE, extension_of
 from inglenook.media.uploads import Pieces
@@ -132,6 +133,8 @@ async def _name_of(server: Services, parameter: Parameter, value: Any) -> str:
             raise _NotThere("files of other servers are not fetched here (setting allow_remote_inputs)")
         with await fetch(value, RemoteLimits(server.settings.max_upload_bytes)) as file:
             return await asyncio.to_thread(_store, root, kind, cast(BinaryIO, file), value.partition("?")[0])
+    if is_hash(value):  # of an asset; who submits knows whose
+        return str(value)
     if not _DATA_URL.match(value) and await asyncio.to_thread(server.folders.input_exists, value):
         return str(value)
     return await asyncio.to_thread(_decode_and_store, root, kind, value)

@@ -163,7 +163,7 @@ async def post_retry(request: Request, task_id: str) -> Response:
 
 async def _again(server: Services, job: Job, key: str | None) -> Submitted:
     document, do = orjson.loads(job.graph), asyncio.to_thread if len(job.graph) > _LARGE_BYTES else at_once
-    prepared = await prepare(server, document, list(job.targets), do, strict=True)
+    prepared = await prepare(server, document, list(job.targets), do, strict=True, user=job.user)
     now = time.time_ns() // 1_000_000
     extra_data = {**job.all_extra_data(), "create_time": now}
     extra_data[OWN_KEY] = {**notes_of(job), "retry_of": job.id}

@@ -13,20 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inglenook.client.parsing import parse_json
-from inglenook.engine.schema import ChoiceSource, InputSpec, NodeSchema
+from inglenook.engine.schema import UPLOAD_OPTIONS, ChoiceSource, InputSpec, NodeSchema
 from inglenook.nodes.interfaces import builtin_interfaces
 
 logger = logging.getLogger(__name__)
 
 _MOST_CLASSES = 100_000
-_UPLOADS: Mapping[str, str] = {
-    "image_upload": "image",
-    "animated_image_upload": "image,video",
-    "video_upload": "video",
-    "audio_upload": "audio,video",
-    "file_upload": "3d,audio,image,latent,video",
-}
-"""Options of inputs with an upload button -> the media kinds of their files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +110,7 @@ def _file_inputs(schema: NodeSchema) -> dict[str, str]:
     """Inputs that name a file of the input folder, with the media kinds of their files."""
     found = {name: source.key for name, source in _builtin_sources(schema.class_type).items() if source.kind == "input"}
     for spec in schema.inputs.values():
-        for option, kinds in _UPLOADS.items():
+        for option, kinds in UPLOAD_OPTIONS.items():
             if spec.options.get(option) is True and spec.options.get("image_folder", "input") != "temp":
                 found.setdefault(spec.name, kinds)
     return {name: kinds for name, kinds in found.items() if name in schema.inputs}
