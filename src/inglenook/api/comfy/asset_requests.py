@@ -28,7 +28,7 @@ _LONGEST_NAME = 255
 _LONGEST_METADATA = 1 << 20
 _NOT_IN_TAGS = re.compile(r"[\x00-\x1f\x7f,]")
 _NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f]")
-_LARGEST_OFFSET = 1 << 40
+LARGEST_OFFSET = 1 << 40
 
 # Queries
 
@@ -39,12 +39,13 @@ TAGS: dict[str, Any] = {
     "items": {"type": "string", "pattern": "^[A-Za-z0-9_:-]+$", "maxLength": _LONGEST_TAG},
 }
 HASH: dict[str, Any] = {"type": "string", "pattern": "^blake3:[0-9a-f]{64}$"}
+_PLAIN = r"^[^\x00-\x1f\x7f]*$"
 ASSET_FIELDS: dict[str, Any] = {
-    "name": {"type": "string", "maxLength": _LONGEST_NAME},
-    "tags": TAGS,
-    "user_metadata": {"type": "object"},
-    "mime_type": {"type": "string", "maxLength": 100},
-    "preview_id": {"type": "string", "format": "uuid"},
+    "name": {"type": ["string", "null"], "maxLength": _LONGEST_NAME, "pattern": _PLAIN},
+    "tags": {**TAGS, "type": ["array", "null"]},
+    "user_metadata": {"type": ["object", "null"]},
+    "mime_type": {"type": ["string", "null"], "maxLength": 100, "pattern": _PLAIN},
+    "preview_id": {"type": ["string", "null"], "description": "Id of an asset"},
 }
 """Schemas of what the readers below take, for the OpenAPI page."""
 
@@ -95,7 +96,7 @@ def asset_part(query: QueryParams) -> Page:
         descending=order == "desc",
         limit=whole_number(query, "limit", LIMIT, least=1, most=MOST),
         # A page behind another one begins there.
-        offset=0 if after else whole_number(query, "offset", 0, least=0, most=_LARGEST_OFFSET),
+        offset=0 if after else whole_number(query, "offset", 0, least=0, most=LARGEST_OFFSET),
         after=None if after is None else parsed_cursor(after, sort, order == "desc"),
     )
 

@@ -32,8 +32,8 @@ _FIELDS = (
     ("tags", "JSON list or comma-separated; `input` (default), `output` or `models` says where the file goes, and after"
      " `models` the folder: `checkpoints`"),
     ("name", "instead of the name of the file"),
-    ("user_metadata", "JSON object"),
-    ("hash", "of the content, which is compared; without a file, of a content that the server has"),
+    ("user_metadata", "JSON object", {"type": "object"}),
+    ("hash", "of the content, which is compared; without a file, of a content that the server has", HASH),
     ("mime_type", "what the asset says of itself"),
     ("preview_id", "asset that shows it"),
 )  # fmt: skip

@@ -19,7 +19,7 @@ from inglenook.api.comfy.file_response import FileAnswer, answer_with_file, disp
 from inglenook.api.deps import folders, owner, services, settings
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.forms import file_field, parsed_form, text_field
-from inglenook.api.openapi import form_documentation, query_documentation
+from inglenook.api.openapi import choice, form_documentation, query_documentation
 from inglenook.api.pictures import in_picture_thread
 from inglenook.assets import is_hash
 from inglenook.errors import UnsafePath
@@ -43,7 +43,7 @@ _DEFAULT_QUALITY = 90
 _UPLOAD_FIELDS = (
     ("overwrite", "`true` or `1` replaces a file of that name"),
     ("subfolder", "folder below the input folder"),
-    ("type", "`input` (default), `temp` or `output`"),
+    ("type", "`input` without it", choice(*TYPES)),
 )
 
 
@@ -130,8 +130,12 @@ def check_type(kind: str) -> None:
     "/view",
     summary="A file of the output, input or temp folder",
     openapi_extra=query_documentation(
-        ("filename", "name, perhaps with ` [output]`, ` [input]` or ` [temp]` behind it"),
-        ("type", "`output` (default), `input` or `temp`"),
+        (
+            "filename",
+            "name, perhaps with ` [output]`, ` [input]` or ` [temp]` behind it; without `..`, 404 without a name",
+            {"type": "string", "pattern": r"^[^/\\]"},
+        ),
+        ("type", "`output` without it", choice("output", "input", "temp")),
         ("subfolder", "folder below it"),
         ("preview", "`webp`, `jpeg` or `png`, perhaps with a quality: `webp;90`"),
         ("channel", "`rgb` without alpha, `a` only alpha, as PNG"),

@@ -22,13 +22,20 @@ router = APIRouter(tags=["comfy"])
     openapi_extra=object_documentation(
         required=True,
         needs=["prompt"],
-        prompt={**ANY_OBJECT, "description": "A workflow of any format"},
-        client_id={"type": ["string", "null"]},
-        prompt_id={"type": ["string", "null"]},
-        extra_data={"type": ["object", "null"]},
-        front=FLAG,
-        number={"type": ["number", "null"]},
-        partial_execution_targets={"type": ["array", "null"], "items": TEXT},
+        prompt={
+            "anyOf": [{**ANY_OBJECT, "minProperties": 1}, TEXT],
+            "description": "A workflow of any format; a text is the positive prompt of the default workflow",
+        },
+        client_id={"type": ["string", "null"], "description": "The socket that hears of the run"},
+        prompt_id={"type": ["string", "null"], "description": "Id of the job; made by the server without it"},
+        extra_data={"type": ["object", "null"], "description": "Kept with the job; `extra_pnginfo` goes into files"},
+        front={**FLAG, "description": "Before all others, unless there is a number"},
+        number={"type": ["number", "null"], "description": "Smaller ones run first"},
+        partial_execution_targets={
+            "type": ["array", "null"],
+            "items": TEXT,
+            "description": "Ids of the output nodes to run; all without it",
+        },
     ),
 )
 async def post_prompt(request: Request) -> Response:

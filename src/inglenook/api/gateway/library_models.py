@@ -178,7 +178,9 @@ Text = Annotated[str, AfterValidator(_without_nul)]
 Tag = Annotated[Text, StringConstraints(strip_whitespace=True, max_length=LONGEST_TAG)]
 Tags = Annotated[list[Tag], Field(max_length=MOST_TAGS), AfterValidator(_distinct)]
 Description = Annotated[Text, StringConstraints(max_length=LONGEST_DESCRIPTION)]
-NewName = Annotated[str, StringConstraints(max_length=1000)]
+_NEW_NAME = {"pattern": r"^[^/\\:*?\"<>|\x00-\x20\x7f.][^/\\:*?\"<>|\x00-\x1f\x7f]*$", "maxLength": 195}
+"""What `workflow_name` takes, in short."""
+NewName = Annotated[str, StringConstraints(max_length=1000), Field(json_schema_extra=_NEW_NAME)]
 
 
 class Body(BaseModel):

@@ -14,9 +14,11 @@ Status = Literal["pending", "running", "success", "error", "cancelled", "timeout
 class Webhook(BaseModel):
     """Where the end of a task is told."""
 
-    url: str = Field(max_length=2000)
-    events: list[str] | None = Field(None, max_length=20)
-    secret: str | None = Field(None, max_length=500)
+    url: str = Field(max_length=2000, examples=["https://example.org/hook"])
+    events: list[str] | None = Field(
+        None, max_length=20, description="`task.succeeded` and others; the ends without it"
+    )
+    secret: str | None = Field(None, max_length=500, description="Signs what is sent")
 
 
 class TaskFields(BaseModel):
@@ -36,10 +38,15 @@ class TaskFields(BaseModel):
     extra_data: dict[str, Any] | None = Field(None, description="As `/prompt` takes it")
 
 
+WORKFLOW: dict[str, Any] = {"anyOf": [{"type": "object", "minProperties": 1}, {"type": "string", "minLength": 1}]}
+
+
 class SubmitRequest(TaskFields):
     """A workflow and values for its parameters."""
 
-    workflow: Any = Field(description="A workflow of any format, or the name of a stored one")
+    workflow: Any = Field(
+        description="A workflow of any format, or the name of a stored one", json_schema_extra=WORKFLOW
+    )
     params: dict[str, Any] | None = Field(
         None, description="Parameter -> value: by name, `6.text`, `Title.text` or `class_type.text`"
     )

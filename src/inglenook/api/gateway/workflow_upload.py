@@ -52,12 +52,13 @@ _FORM = {
     "properties": {
         "file": {
             "type": "array",
+            "minItems": 1,
             "items": {"type": "string", "format": "binary"},
             "description": "JSON in either format, or a picture, video or sound that carries a workflow",
         },
         "name": {"type": "string", "description": "Instead of the name of the file, where there is one"},
         "tags": {"type": "string", "description": "Separated by commas, or a JSON list"},
-        "description": {"type": "string"},
+        "description": {"type": "string", "description": "What it is for"},
         "overwrite": {"type": "string", "enum": ["true", "false"], "default": "true"},
     },
     "required": ["file"],
@@ -69,7 +70,7 @@ _BODY = {
             "in": "query",
             "required": False,
             "description": "Name of a workflow that is the body itself",
-            "schema": {"type": "string"},
+            "schema": {"type": "string", "minLength": 1},
         }
     ],
     "requestBody": {
