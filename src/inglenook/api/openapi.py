@@ -18,6 +18,10 @@ SWITCH: Schema = {"description": "`true`, or anything else that is not empty, nu
 TEXT: Schema = {"type": "string"}
 TEXTS: Schema = {"type": "array", "items": TEXT}
 ANY_OBJECT: Schema = {"type": "object"}
+WITHOUT_NUL: Schema = {"type": "string", "pattern": r"^[^\x00]*$"}
+PATH: Schema = {"type": "string", "pattern": r"^[^/\\\x00-\x1f\x7f][^\\\x00-\x1f\x7f]*$"}
+"""A path below some folder, in short: `media/paths.py` says which."""
+SUBFOLDER: Schema = {"type": "string", "pattern": r"^([^/\\\x00-\x1f\x7f][^\\\x00-\x1f\x7f]*)?$"}
 """Schemas of fields."""
 
 
@@ -59,12 +63,13 @@ def form_documentation(file: str, *fields: tuple[str, str] | tuple[str, str, Sch
 
 
 def object_documentation(
-    *, required: bool = False, needs: Sequence[str] = (), least: int = 0, **fields: Mapping[str, Any]
+    *, required: bool = False, needs: Sequence[str] = (), any_of: Sequence[str] = (), **fields: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """`openapi_extra` of a JSON object: the schema of each field. needs: fields that must be there, least: how many."""
+    """`openapi_extra` of a JSON object: the schema of each field. needs: fields that must be there; any_of: one of
+    these."""
     schema: dict[str, Any] = {"type": "object", "properties": fields}
-    if least:
-        schema["minProperties"] = least
+    if any_of:
+        schema["anyOf"] = [{"required": [name]} for name in any_of]
     if needs:
         schema["required"] = [*needs]
     return body_documentation(schema, required=required)

@@ -36,13 +36,23 @@ TAGS: dict[str, Any] = {
     "type": "array",
     "minItems": 1,
     "maxItems": _MOST_TAGS,
-    "items": {"type": "string", "pattern": "^[A-Za-z0-9_:-]+$", "maxLength": _LONGEST_TAG},
+    "items": {
+        "type": "string",
+        "pattern": r"^[^\x00-\x1f\x7f,]*[^\x00-\x20\x7f,][^\x00-\x1f\x7f,]*$",
+        "maxLength": _LONGEST_TAG,
+    },
 }
-HASH: dict[str, Any] = {"type": "string", "pattern": "^blake3:[0-9a-f]{64}$"}
+_ANY_TAGS: dict[str, Any] = {
+    "type": ["array", "null"],
+    "maxItems": _MOST_TAGS,
+    "items": {"type": "string", "pattern": r"^[^\x00-\x1f\x7f,]*$", "maxLength": _LONGEST_TAG},
+}
+HASH: dict[str, Any] = {"type": "string", "pattern": "^blake3:[0-9a-fA-F]{64}$"}
+HASH_OR_NONE: dict[str, Any] = {"type": "string", "pattern": "^(blake3:[0-9a-fA-F]{64})?$"}
 _PLAIN = r"^[^\x00-\x1f\x7f]*$"
 ASSET_FIELDS: dict[str, Any] = {
     "name": {"type": ["string", "null"], "maxLength": _LONGEST_NAME, "pattern": _PLAIN},
-    "tags": {**TAGS, "type": ["array", "null"]},
+    "tags": _ANY_TAGS,
     "user_metadata": {"type": ["object", "null"]},
     "mime_type": {"type": ["string", "null"], "maxLength": 100, "pattern": _PLAIN},
     "preview_id": {"type": ["string", "null"], "description": "Id of an asset"},
@@ -191,7 +201,7 @@ def body_tags(body: Mapping[str, Any]) -> tuple[str, ...]:
     if not isinstance(given, list) or not all(isinstance(tag, str) for tag in given):
         raise _invalid("tags must be a list of texts")
     tags = tuple(dict.fromkeys(stripped for tag in given if (stripped := tag.strip())))
-    if len(tags) > _MOST_TAGS or any(len(tag) > _LONGEST_TAG or _NOT_IN_TAGS.search(tag) for tag in tags):
+    if len(given) > _MOST_TAGS or any(len(tag) > _LONGEST_TAG or _NOT_IN_TAGS.search(tag) for tag in tags):
         raise _invalid(f"tags: up to {_MOST_TAGS}, of up to {_LONGEST_TAG} characters, without commas")
     return tags
 

@@ -14,7 +14,7 @@ from inglenook.api.asset_services import AssetServices
 from inglenook.api.bodies import object_body
 from inglenook.api.comfy.asset_requests import (
     ASSET_FIELDS,
-    HASH,
+    HASH_OR_NONE,
     LARGEST_OFFSET,
     LIMIT,
     MOST,
@@ -28,7 +28,7 @@ from inglenook.api.comfy.asset_shape import AssetRoute, asset_fields, is_uuid, p
 from inglenook.api.comfy.file_response import answer_with_file, headers_of_uploaded
 from inglenook.api.deps import owner, services, settings
 from inglenook.api.errors import ApiError, JSONResponse
-from inglenook.api.openapi import choice, object_documentation, query_documentation, whole
+from inglenook.api.openapi import SUBFOLDER, WITHOUT_NUL, choice, object_documentation, query_documentation, whole
 from inglenook.api.query_numbers import whole_number
 from inglenook.assets import MISSING, Asset, AssetFilter, AssetLibrary, Change, Place, Sort, is_hash
 from inglenook.media import paths
@@ -40,11 +40,11 @@ _MOST_COUNTS = 1000
 _COUNTS = 100
 
 _FILTERS = (
-    ("tags_all", "only assets with all of these tags, comma-separated or repeated"),
-    ("tags_any", "only assets with one of these tags"),
-    ("tags_none", "only assets with none of these tags"),
-    ("name_contains", "only assets whose name contains this"),
-    ("hash", "only assets with this content", HASH),
+    ("tags_all", "only assets with all of these tags, comma-separated or repeated", WITHOUT_NUL),
+    ("tags_any", "only assets with one of these tags", WITHOUT_NUL),
+    ("tags_none", "only assets with none of these tags", WITHOUT_NUL),
+    ("name_contains", "only assets whose name contains this", {**WITHOUT_NUL, "maxLength": 1000}),
+    ("hash", "only assets with this content", HASH_OR_NONE),
 )
 _COUNT = ("limit", "tags at most", whole(1, _MOST_COUNTS, _COUNTS))
 
@@ -81,7 +81,11 @@ def no_asset(asset_id: str) -> ApiError:
     summary="Assets, a page at a time",
     openapi_extra=query_documentation(
         *_FILTERS[:-1],
-        ("hash", "only assets with this content, `blake3:` and 64 digits, or the file that loader nodes know so"),
+        (
+            "hash",
+            "only assets with this content, `blake3:` and 64 digits, or the file that loader nodes know so",
+            SUBFOLDER,
+        ),
         ("limit", "assets of a page", whole(1, MOST, LIMIT)),
         ("offset", "assets before the page", whole(0, LARGEST_OFFSET, 0)),
         ("after", "`next_cursor` of the page before"),
@@ -137,7 +141,7 @@ async def get_asset(request: Request) -> Response:
 @router.put(
     "/assets/{asset_id}",
     summary="Change what is said of an asset",
-    openapi_extra=object_documentation(**ASSET_FIELDS),
+    openapi_extra=object_documentation(required=True, any_of=[*ASSET_FIELDS], **ASSET_FIELDS),
 )
 async def put_asset(request: Request) -> Response:
     """Set `name`, `tags`, `user_metadata`, `mime_type`, `preview_id`, those that are given; returns the asset."""

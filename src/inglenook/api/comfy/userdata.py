@@ -221,7 +221,10 @@ _GIVEN = {
                     "properties": {
                         "file": {"type": "string", "format": "binary"},
                         "path": {**TEXT, "description": "Where to store it; under its own name without it"},
-                        "overwrite": {**TEXT, "description": "`false` keeps a file that is there"},
+                        "overwrite": {
+                            "type": ["string", "boolean"],
+                            "description": "`false` keeps a file that is there",
+                        },
                     },
                     "required": ["file"],
                 }

@@ -21,10 +21,15 @@ class Table(BaseModel):
     rows: list[list[Any]] = Field(min_length=1, max_length=100_000)
 
 
+def _given(name: str) -> dict[str, Any]:
+    """A schema of objects that have this field."""
+    return {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
+
+
 class BatchRequest(TaskFields):
     """A workflow and many sets of values, given in one of three ways."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [name]} for name in ("sets", "grid", "table")]})
+    model_config = ConfigDict(json_schema_extra={"oneOf": [_given(name) for name in ("sets", "grid", "table")]})
 
     workflow: Any = Field(
         description="A workflow of any format, or the name of a stored one", json_schema_extra=WORKFLOW

@@ -37,7 +37,7 @@ _MOST = 500
 _LONGEST_SEARCH = 200
 _LARGE_BYTES = 50_000
 _STATUS = f"({'|'.join(_STATES)})"
-_Statuses = Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^{_STATUS}(,{_STATUS})*$"})]
+_Statuses = Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^({_STATUS}(,{_STATUS})*)?$"})]
 
 
 @router.get(

@@ -128,7 +128,7 @@ def operation_of(listed: ListedWorkflow, parameters: list[Parameter]) -> dict[st
         "requestBody": {
             "required": bool(values["required"]),
             "content": {
-                "application/json": {"schema": values, "example": _example(values)},
+                "application/json": {"schema": _or_null(values), "example": _example(values)},
                 "multipart/form-data": {"schema": _as_form(values)},
             },
         },
@@ -138,7 +138,8 @@ def operation_of(listed: ListedWorkflow, parameters: list[Parameter]) -> dict[st
 def _description(listed: ListedWorkflow, hidden: int) -> str:
     text = listed.description or "A stored workflow."
     place = f"/api/run/{quote(listed.name, safe='')}/schema"
-    return f"{text}\n\n{hidden} further inputs can be set, see `{place}`." if hidden else text
+    text += '\n\nValues are converted as `/prompt` converts them: `"20"` is 20, and 20 is a text where one is wanted.'
+    return f"{text} {hidden} further inputs can be set, see `{place}`." if hidden else text
 
 
 def _short(values: dict[str, Any]) -> dict[str, Any]:
@@ -160,9 +161,25 @@ def _example(values: Mapping[str, Any]) -> dict[str, Any]:
 def _short_property(one: Mapping[str, Any]) -> dict[str, Any]:
     # Several parameters have the title of one node: generators would name several types by it.
     one = {key: value for key, value in one.items() if key != "title"}
-    if len(one.get("enum", ())) <= _MOST_OPTIONS:
-        return one
-    return {**{key: value for key, value in one.items() if key != "enum"}, "type": "string"}
+    if len(one.get("enum", ())) > _MOST_OPTIONS:
+        one = {**{key: value for key, value in one.items() if key != "enum"}, "type": "string"}
+    return {**one, "minLength": 1} if "x-media" in one else one
+
+
+def _or_null(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same in JSON, where null leaves the value of the workflow."""
+    needed = values["required"]
+    properties = {name: one if name in needed else _nullable(one) for name, one in values["properties"].items()}
+    return {**values, "properties": properties}
+
+
+def _nullable(one: Mapping[str, Any]) -> dict[str, Any]:
+    found = dict(one)
+    if "type" in found:
+        found["type"] = [found["type"], "null"]
+    if "enum" in found:
+        found["enum"] = [*found["enum"], None]
+    return found
 
 
 def _as_form(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter
+from pydantic import Field
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,7 +14,16 @@ from inglenook.api.bodies import parse_json_anywhere
 from inglenook.api.deps import Services, services
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.forms import parsed_form
-from inglenook.api.gateway.library_models import Body, Description, NewName, Tags, UploadedModel, summary, tags_in_form
+from inglenook.api.gateway.library_models import (
+    Body,
+    Description,
+    NameOrNone,
+    NewName,
+    Tags,
+    UploadedModel,
+    summary,
+    tags_in_form,
+)
 from inglenook.api.gateway.library_views import reading
 from inglenook.api.gateway.parsing import parsed
 from inglenook.api.gateway.refusals import refusals
@@ -29,8 +39,8 @@ router = APIRouter(prefix="/api", tags=["workflows"])
 class UploadBody(Body):
     """A workflow and what is said of it."""
 
-    name: NewName | None = None
-    filename: NewName | None = None
+    name: NameOrNone | None = None
+    filename: str | None = Field(None, max_length=1000, description="As `name`, where there is none")
     workflow: dict[str, Any] | str | None = None
     tags: Tags | None = None
     description: Description | None = None

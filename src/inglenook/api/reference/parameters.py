@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from inglenook.api.openapi import PATH
+
 _MEANINGS = {
     "prompt_id": "Id of a job",
     "job_id": "Id of a job",
@@ -50,7 +52,14 @@ _ONE_SEGMENT = frozenset({"file", "target", "language", "name", "subgraph_id", "
 _SCHEMAS: dict[str, dict[str, Any]] = {
     "kind": {"type": "string", "enum": ["input", "output", "temp"]},
     "path_index": {"type": "integer", "minimum": 0, "maximum": 99999},
-    "content_hash": {"type": "string", "pattern": "^blake3:[0-9a-f]{64}$"},
+    "content_hash": {"type": "string", "pattern": "^blake3:[0-9a-fA-F]{64}$"},
+}
+_SCHEMAS_AT: dict[str, dict[str, Any]] = {
+    "/outputs/{path}": {"path": PATH},
+    "/view_metadata/{folder}/{filename}": {"filename": PATH},
+    "/workflow_templates/{name}": {
+        "name": {"type": "string", "pattern": r"^[^/\\\x00-\x1f\x7f.][^/\\\x00-\x1f\x7f]*$"}
+    },
 }
 
 
@@ -58,7 +67,9 @@ def described(path: str, name: str, known: dict[str, Any] | None) -> dict[str, A
     """A parameter of a path; `known`: what FastAPI says of it."""
     found = dict(known or {"name": name, "in": "path", "required": True})
     found.setdefault("description", _MEANINGS_AT.get(path, {}).get(name, _MEANINGS[name]))
-    schema = dict(_SCHEMAS.get(name) or found.get("schema") or {"type": "string"})
+    schema = dict(
+        _SCHEMAS_AT.get(path, {}).get(name) or _SCHEMAS.get(name) or found.get("schema") or {"type": "string"}
+    )
     schema.pop("title", None)
     schema.pop("description", None)
     if schema.get("type") == "string" and "enum" not in schema:
