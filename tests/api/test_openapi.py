@@ -5,6 +5,7 @@ import re
 import pytest
 
 from inglenook.api.reference import ANSWERS, EXAMPLES
+from tests.api.access.conftest import GIVEN, keyed_server
 
 NO_BODY = {
     "POST /queue",
@@ -94,6 +95,16 @@ async def test_answers_and_examples_are_told_of_routes_that_exist(document):
 async def test_every_schema_that_is_named_is_there_and_used(document):
     named = set(re.findall(r'"\$ref":\s*"#/components/schemas/([^"]+)"', str(document).replace("'", '"')))
     assert named == set(document["components"]["schemas"])
+
+
+async def test_a_key_is_asked_for_where_the_server_needs_one(document, tmp_path):
+    assert {} in document["security"]
+    async with keyed_server(tmp_path, api_key=GIVEN) as keyed:
+        found = (await keyed.get("/openapi.json", GIVEN)).json()
+    named = {name for way in found["security"] for name in way}
+    assert {} not in found["security"]
+    assert named == set(found["components"]["securitySchemes"])
+    assert found["paths"]["/api/health/live"]["get"]["security"] == []
 
 
 async def test_operations_have_names_of_their_own(document):

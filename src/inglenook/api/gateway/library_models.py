@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import orjson
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from inglenook.api.errors import ApiError
 from inglenook.api.gateway.workflow_parameters import ParameterModel
@@ -192,6 +192,14 @@ NameOrNone = Annotated[
     StringConstraints(max_length=1000),
     Field(json_schema_extra={"pattern": f"^({_NAME_LIKE})?$", "maxLength": 195}),
 ]
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""For JSON 2.0 is 2."""
 
 
 class Body(BaseModel):

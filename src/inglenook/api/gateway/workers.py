@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from inglenook.api.bodies import object_body
 from inglenook.api.deps import CurrentServices, Services
 from inglenook.api.errors import ApiError
-from inglenook.api.gateway.library_models import Body, json_documentation
+from inglenook.api.gateway.library_models import Body, Whole, json_documentation
 from inglenook.api.gateway.parsing import parsed
 from inglenook.api.gateway.refusals import refusals
 from inglenook.dispatch.pool import Member, NameTaken
@@ -42,7 +42,9 @@ class NewWorker(Body):
         repr=False,
         json_schema_extra={"pattern": "^[\\x20-\\x7e]+$"},
     )
-    slots: int | None = Field(None, ge=1, le=1000, description="Jobs that it has at a time; the setting `remote_slots`")
+    slots: Whole | None = Field(
+        None, ge=1, le=1000, description="Jobs that it has at a time; the setting `remote_slots`"
+    )
 
 
 class WorkerDevice(BaseModel):
