@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from inglenook.api.deps import folders, owner, services
 from inglenook.api.errors import ApiError, JSONResponse
-from inglenook.api.openapi import query_documentation
+from inglenook.api.openapi import choice, query_documentation, whole
 from inglenook.api.query_numbers import whole_number
 from inglenook.assets import Place
 from inglenook.jobs import OutputFile
@@ -31,9 +31,9 @@ _MOST = 500
     "/outputs",
     summary="Result files, newest first",
     openapi_extra=query_documentation(
-        ("page", "number of the page, from 1"),
-        ("limit", f"files of a page, at most {_MOST}; {_LIMIT} without it"),
-        ("kind", f"only files of a kind: {', '.join(FILE_KINDS)}"),
+        ("page", "number of the page", whole(1, 1 << 40, 1)),
+        ("limit", "files of a page", whole(1, _MOST, _LIMIT)),
+        ("kind", "only files of a kind", choice(*FILE_KINDS)),
         ("search", "only files whose path contains this"),
     ),
 )

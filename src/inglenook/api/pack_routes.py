@@ -7,6 +7,7 @@ such a route does nobody knows, a GET too: reading needs the scope `run`, changi
 from __future__ import annotations
 
 from starlette.responses import Response
+from starlette.routing import Match, Mount
 from starlette.types import Receive, Scope, Send
 
 from inglenook.api import errors
@@ -15,7 +16,7 @@ from inglenook.api.access.scopes import CALLER_SCOPE
 from inglenook.api.access.scopes import Scope as Level
 from inglenook.api.deps import Services
 
-_METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE"))
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 class PackRoutes:
@@ -74,7 +75,20 @@ def _routes_at(scope: Scope) -> str | None:
 def _nothing_there(scope: Scope, allow: str | None) -> errors.ApiError:
     """allow: methods that packs would take at this path."""
     method, path = scope["method"], scope["path"][:200]
-    if method == "GET" and allow is None:
+    own = _own_methods(scope)
+    allow = ",".join([*own, *(name for name in (allow or "").split(",") if name and name not in own)])
+    if method == "GET" and not allow:
         return errors.ApiError(404, "not_found", f"There is nothing at {path}")
     message = f"{method} is not allowed at {path}"
     return errors.ApiError(405, "method_not_allowed", message, headers={"Allow": allow or "GET,HEAD"})
+
+
+def _own_methods(scope: Scope) -> list[str]:
+    """The methods that our own routes take at this path."""
+    routes = [route for route in scope["app"].router.routes if not isinstance(route, Mount)]
+    found = [
+        method
+        for method in _METHODS
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+    return [*found, "HEAD"] if "GET" in found else found

@@ -130,6 +130,21 @@ def test_unknown_paths_are_404_and_other_methods_405(live, path):
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/clear", {"POST"}),
+        ("GET", "/api/upload/image", {"POST"}),
+        ("PUT", "/queue", {"GET", "HEAD", "POST"}),
+        ("PATCH", "/userdata/a%2Fb.json", {"GET", "HEAD", "POST", "DELETE"}),
+    ],
+)
+def test_a_known_path_says_which_methods_it_takes(live, method, path, allowed):
+    reply = httpx.request(method, live.url + path)
+    assert reply.status_code == 405
+    assert set(reply.headers["allow"].split(",")) == allowed
+
+
+@pytest.mark.parametrize(
     ("origin", "status"),
     [
         (None, 200),

@@ -170,6 +170,8 @@ async def test_a_graph_that_cannot_run_is_refused_as_prompt_refuses_it(idle):
         ({"workflow": picture_graph(), "timeout": 1e300}, 422),
         ({"workflow": picture_graph(), "timeout": "soon"}, 422),
         ({"workflow": picture_graph(), "priority": 1.5}, 422),
+        ({"workflow": picture_graph(), "priority": True}, 422),
+        ({"workflow": picture_graph(), "timeout": True}, 422),
         ({"workflow": picture_graph(), "priority": 10**30}, 422),
         ({"workflow": picture_graph(), "client_id": ["a"]}, 422),
         ({"workflow": picture_graph(), "webhook": 5}, 422),
@@ -224,6 +226,13 @@ async def test_a_field_of_a_form_that_is_no_option_is_a_value(idle):
     files = {"file": ("mine.png", png({"prompt": json.dumps(picture_graph())}))}
     reply = await idle.http.post(SUBMIT, data={"1.width": "40", "params": '{"1.height": 24}'}, files=files)
     assert reply.json()["parameters"] == {"width": 40, "height": 24}
+
+
+async def test_fields_of_a_form_that_nobody_has_filled_in_count_as_none(idle):
+    files = {"file": ("mine.json", json.dumps(picture_graph()).encode())}
+    empty = dict.fromkeys(("params", "extra_data", "webhook", "partial_execution_targets"), "")
+    reply = await idle.http.post(SUBMIT, data=empty, files=files)
+    assert reply.status_code == 202, reply.text
 
 
 @pytest.mark.parametrize(

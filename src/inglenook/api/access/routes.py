@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from inglenook.api.access.keyfile import KeyFileError
+from inglenook.api.access.keyfile import LONGEST_NAME, KeyFileError
 from inglenook.api.access.keyring import KeyRing, described
 from inglenook.api.access.scopes import Scope
 from inglenook.api.bodies import object_body
@@ -36,9 +36,9 @@ async def get_keys(request: Request) -> Response:
     openapi_extra=object_documentation(
         required=True,
         needs=["name"],
-        name=TEXT,
+        name={**TEXT, "minLength": 1, "maxLength": LONGEST_NAME},
         scope={"enum": [scope.label for scope in Scope]},
-        user={"type": ["string", "null"]},
+        user={"type": ["string", "null"], "minLength": 1, "maxLength": 200},
     ),
 )
 async def post_key(request: Request) -> Response:

@@ -28,7 +28,7 @@ _LONGEST_NAME = 255
 _LONGEST_METADATA = 1 << 20
 _NOT_IN_TAGS = re.compile(r"[\x00-\x1f\x7f,]")
 _NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f]")
-_LARGEST_OFFSET = 1 << 40
+LARGEST_OFFSET = 1 << 40
 
 # Queries
 
@@ -36,15 +36,26 @@ TAGS: dict[str, Any] = {
     "type": "array",
     "minItems": 1,
     "maxItems": _MOST_TAGS,
-    "items": {"type": "string", "pattern": "^[A-Za-z0-9_:-]+$", "maxLength": _LONGEST_TAG},
+    "items": {
+        "type": "string",
+        "pattern": r"^[^\x00-\x1f\x7f,]*[^\x00-\x20\x7f,][^\x00-\x1f\x7f,]*$",
+        "maxLength": _LONGEST_TAG,
+    },
 }
-HASH: dict[str, Any] = {"type": "string", "pattern": "^blake3:[0-9a-f]{64}$"}
+_ANY_TAGS: dict[str, Any] = {
+    "type": ["array", "null"],
+    "maxItems": _MOST_TAGS,
+    "items": {"type": "string", "pattern": r"^[^\x00-\x1f\x7f,]*$", "maxLength": _LONGEST_TAG},
+}
+HASH: dict[str, Any] = {"type": "string", "pattern": "^blake3:[0-9a-fA-F]{64}$"}
+HASH_OR_NONE: dict[str, Any] = {"type": "string", "pattern": "^(blake3:[0-9a-fA-F]{64})?$"}
+_PLAIN = r"^[^\x00-\x1f\x7f]*$"
 ASSET_FIELDS: dict[str, Any] = {
-    "name": {"type": "string", "maxLength": _LONGEST_NAME},
-    "tags": TAGS,
-    "user_metadata": {"type": "object"},
-    "mime_type": {"type": "string", "maxLength": 100},
-    "preview_id": {"type": "string", "format": "uuid"},
+    "name": {"type": ["string", "null"], "maxLength": _LONGEST_NAME, "pattern": _PLAIN},
+    "tags": _ANY_TAGS,
+    "user_metadata": {"type": ["object", "null"]},
+    "mime_type": {"type": ["string", "null"], "maxLength": 100, "pattern": _PLAIN},
+    "preview_id": {"type": ["string", "null"], "description": "Id of an asset"},
 }
 """Schemas of what the readers below take, for the OpenAPI page."""
 
@@ -95,7 +106,7 @@ def asset_part(query: QueryParams) -> Page:
         descending=order == "desc",
         limit=whole_number(query, "limit", LIMIT, least=1, most=MOST),
         # A page behind another one begins there.
-        offset=0 if after else whole_number(query, "offset", 0, least=0, most=_LARGEST_OFFSET),
+        offset=0 if after else whole_number(query, "offset", 0, least=0, most=LARGEST_OFFSET),
         after=None if after is None else parsed_cursor(after, sort, order == "desc"),
     )
 
@@ -190,7 +201,7 @@ def body_tags(body: Mapping[str, Any]) -> tuple[str, ...]:
     if not isinstance(given, list) or not all(isinstance(tag, str) for tag in given):
         raise _invalid("tags must be a list of texts")
     tags = tuple(dict.fromkeys(stripped for tag in given if (stripped := tag.strip())))
-    if len(tags) > _MOST_TAGS or any(len(tag) > _LONGEST_TAG or _NOT_IN_TAGS.search(tag) for tag in tags):
+    if len(given) > _MOST_TAGS or any(len(tag) > _LONGEST_TAG or _NOT_IN_TAGS.search(tag) for tag in tags):
         raise _invalid(f"tags: up to {_MOST_TAGS}, of up to {_LONGEST_TAG} characters, without commas")
     return tags
 

@@ -38,7 +38,7 @@ def _scanner(request: Request) -> Scanner:
     openapi_extra={
         **query_documentation(("wait", "`true` answers when the scan has ended")),
         **object_documentation(
-            roots={"type": "array", "minItems": 1, "items": {"enum": ["models", "input", "output"]}}
+            roots={"type": ["array", "null"], "minItems": 1, "items": {"enum": ["models", "input", "output"]}}
         ),
     },
 )

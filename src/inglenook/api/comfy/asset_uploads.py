@@ -12,7 +12,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
-from inglenook.api.comfy.asset_requests import ASSET_FIELDS, HASH, Wanted, form_wanted, json_wanted
+from inglenook.api.comfy.asset_requests import ASSET_FIELDS, HASH, HASH_OR_NONE, Wanted, form_wanted, json_wanted
 from inglenook.api.comfy.asset_shape import AssetRoute, asset_fields
 from inglenook.api.comfy.assets import fields_of, library, no_asset, require_preview
 from inglenook.api.deps import owner, services
@@ -32,8 +32,8 @@ _FIELDS = (
     ("tags", "JSON list or comma-separated; `input` (default), `output` or `models` says where the file goes, and after"
      " `models` the folder: `checkpoints`"),
     ("name", "instead of the name of the file"),
-    ("user_metadata", "JSON object"),
-    ("hash", "of the content, which is compared; without a file, of a content that the server has"),
+    ("user_metadata", "JSON object", {"type": "object"}),
+    ("hash", "of the content, which is compared; without a file, of a content that the server has", HASH_OR_NONE),
     ("mime_type", "what the asset says of itself"),
     ("preview_id", "asset that shows it"),
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import Any, cast, get_args
 from urllib.parse import quote
 
 from fastapi import APIRouter
@@ -12,14 +12,25 @@ from starlette.responses import Response
 
 from inglenook.api.asset_services import AssetServices
 from inglenook.api.bodies import object_body
-from inglenook.api.comfy.asset_requests import ASSET_FIELDS, TAGS, asset_filter, asset_part, body_tags, json_wanted
+from inglenook.api.comfy.asset_requests import (
+    ASSET_FIELDS,
+    HASH_OR_NONE,
+    LARGEST_OFFSET,
+    LIMIT,
+    MOST,
+    TAGS,
+    asset_filter,
+    asset_part,
+    body_tags,
+    json_wanted,
+)
 from inglenook.api.comfy.asset_shape import AssetRoute, asset_fields, is_uuid, page_fields
 from inglenook.api.comfy.file_response import answer_with_file, headers_of_uploaded
 from inglenook.api.deps import owner, services, settings
 from inglenook.api.errors import ApiError, JSONResponse
-from inglenook.api.openapi import object_documentation, query_documentation
+from inglenook.api.openapi import SUBFOLDER, WITHOUT_NUL, choice, object_documentation, query_documentation, whole
 from inglenook.api.query_numbers import whole_number
-from inglenook.assets import MISSING, Asset, AssetFilter, AssetLibrary, Change, Place, is_hash
+from inglenook.assets import MISSING, Asset, AssetFilter, AssetLibrary, Change, Place, Sort, is_hash
 from inglenook.media import paths
 
 router = APIRouter(prefix="/api", tags=["assets"], route_class=AssetRoute)
@@ -29,12 +40,13 @@ _MOST_COUNTS = 1000
 _COUNTS = 100
 
 _FILTERS = (
-    ("tags_all", "only assets with all of these tags, comma-separated or repeated"),
-    ("tags_any", "only assets with one of these tags"),
-    ("tags_none", "only assets with none of these tags"),
-    ("name_contains", "only assets whose name contains this"),
-    ("hash", "only assets with this content"),
+    ("tags_all", "only assets with all of these tags, comma-separated or repeated", WITHOUT_NUL),
+    ("tags_any", "only assets with one of these tags", WITHOUT_NUL),
+    ("tags_none", "only assets with none of these tags", WITHOUT_NUL),
+    ("name_contains", "only assets whose name contains this", {**WITHOUT_NUL, "maxLength": 1000}),
+    ("hash", "only assets with this content", HASH_OR_NONE),
 )
+_COUNT = ("limit", "tags at most", whole(1, _MOST_COUNTS, _COUNTS))
 
 
 def library(request: Request) -> AssetLibrary:
@@ -68,12 +80,17 @@ def no_asset(asset_id: str) -> ApiError:
     "/assets",
     summary="Assets, a page at a time",
     openapi_extra=query_documentation(
-        *_FILTERS,
-        ("limit", "assets of a page, 1 to 500; 20 without it"),
-        ("offset", "assets before the page"),
+        *_FILTERS[:-1],
+        (
+            "hash",
+            "only assets with this content, `blake3:` and 64 digits, or the file that loader nodes know so",
+            SUBFOLDER,
+        ),
+        ("limit", "assets of a page", whole(1, MOST, LIMIT)),
+        ("offset", "assets before the page", whole(0, LARGEST_OFFSET, 0)),
         ("after", "`next_cursor` of the page before"),
-        ("sort", "`created_at` (default), `updated_at`, `name`, `size` or `last_access_time`"),
-        ("order", "`desc` (default) or `asc`"),
+        ("sort", "`created_at` without it", choice(*get_args(Sort))),
+        ("order", "`desc` without it", choice("desc", "asc")),
     ),
 )
 async def get_assets(request: Request) -> Response:
@@ -124,7 +141,7 @@ async def get_asset(request: Request) -> Response:
 @router.put(
     "/assets/{asset_id}",
     summary="Change what is said of an asset",
-    openapi_extra=object_documentation(**ASSET_FIELDS),
+    openapi_extra=object_documentation(required=True, any_of=[*ASSET_FIELDS], **ASSET_FIELDS),
 )
 async def put_asset(request: Request) -> Response:
     """Set `name`, `tags`, `user_metadata`, `mime_type`, `preview_id`, those that are given; returns the asset."""
@@ -172,7 +189,7 @@ async def delete_asset(request: Request) -> Response:
 @router.get(
     "/assets/{asset_id}/content",
     summary="The file of an asset",
-    openapi_extra=query_documentation(("disposition", "`attachment` (default) or `inline`")),
+    openapi_extra=query_documentation(("disposition", "`attachment` without it", choice("attachment", "inline"))),
 )
 async def get_content(request: Request) -> Response:
     """Send the file; answers ranges and conditions as `/view` does."""
@@ -249,9 +266,9 @@ async def _tags_of(request: Request, asset: Asset) -> list[str]:
     summary="Tags with the number of their assets",
     openapi_extra=query_documentation(
         ("prefix", "only tags that begin so"),
-        ("order", "`count_desc` (default) or `name_asc`"),
-        ("limit", "1 to 1000; 100 without it"),
-        ("offset", "tags before the first"),
+        ("order", "`count_desc` without it", choice("count_desc", "name_asc")),
+        _COUNT,
+        ("offset", "tags before the first", whole(0, LARGEST_OFFSET, 0)),
     ),
 )
 async def get_tags(request: Request) -> Response:
@@ -261,7 +278,7 @@ async def get_tags(request: Request) -> Response:
     if order not in ("count_desc", "name_asc"):
         raise ApiError(400, "INVALID_QUERY", "order must be count_desc or name_asc")
     limit = whole_number(query, "limit", _COUNTS, least=1, most=_MOST_COUNTS)
-    offset = whole_number(query, "offset", 0, least=0, most=1 << 40)
+    offset = whole_number(query, "offset", 0, least=0, most=LARGEST_OFFSET)
     assets = await settled(request)
     counts, total = await assets.tag_counts(
         AssetFilter(owner(request)),
@@ -277,7 +294,7 @@ async def get_tags(request: Request) -> Response:
 @router.get(
     "/assets/tags/refine",
     summary="Tags of the assets that match",
-    openapi_extra=query_documentation(*_FILTERS, ("limit", "1 to 1000; 100 without it")),
+    openapi_extra=query_documentation(*_FILTERS, _COUNT),
 )
 async def get_tag_histogram(request: Request) -> Response:
     """Return `{"tag_counts": {tag: number}}`, the most frequent ones."""

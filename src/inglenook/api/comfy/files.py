@@ -19,7 +19,7 @@ from inglenook.api.comfy.file_response import FileAnswer, answer_with_file, disp
 from inglenook.api.deps import folders, owner, services, settings
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.forms import file_field, parsed_form, text_field
-from inglenook.api.openapi import form_documentation, query_documentation
+from inglenook.api.openapi import PATH, SUBFOLDER, choice, form_documentation, query_documentation
 from inglenook.api.pictures import in_picture_thread
 from inglenook.assets import is_hash
 from inglenook.errors import UnsafePath
@@ -42,8 +42,8 @@ _DEFAULT_QUALITY = 90
 
 _UPLOAD_FIELDS = (
     ("overwrite", "`true` or `1` replaces a file of that name"),
-    ("subfolder", "folder below the input folder"),
-    ("type", "`input` (default), `temp` or `output`"),
+    ("subfolder", "folder below the input folder", SUBFOLDER),
+    ("type", "`input` without it", choice(*TYPES)),
 )
 
 
@@ -56,13 +56,20 @@ async def post_image(request: Request) -> Response:
         return JSONResponse(await _store(request, form, file_field(form, "image")))
 
 
+_REFERENCE = {
+    "type": "object",
+    "properties": {"filename": PATH, "subfolder": SUBFOLDER, "type": choice("output", "input", "temp")},
+    "required": ["filename"],
+}
+
+
 @router.post(
     "/upload/mask",
     summary="Upload a mask for an image",
     openapi_extra=form_documentation(
         "image",
         *_UPLOAD_FIELDS,
-        ("original_ref", 'JSON: `{"filename", "subfolder", "type"}` of the picture that it masks'),
+        ("original_ref", "The picture that it masks", _REFERENCE),
     ),
 )
 async def post_mask(request: Request) -> Response:
@@ -88,6 +95,7 @@ def _target(form: FormData, upload: UploadFile) -> tuple[str, str, str, bool]:
     """File name, subfolder as sent, folder type, and whether to overwrite."""
     kind, subfolder = text_field(form, "type") or "input", text_field(form, "subfolder")
     check_type(kind)
+    paths.parts(subfolder)
     overwrite = text_field(form, "overwrite") in ("true", "1", "True")
     return uploads.file_name(upload.filename or ""), subfolder, kind, overwrite
 
@@ -130,9 +138,13 @@ def check_type(kind: str) -> None:
     "/view",
     summary="A file of the output, input or temp folder",
     openapi_extra=query_documentation(
-        ("filename", "name, perhaps with ` [output]`, ` [input]` or ` [temp]` behind it"),
-        ("type", "`output` (default), `input` or `temp`"),
-        ("subfolder", "folder below it"),
+        (
+            "filename",
+            "name, perhaps with ` [output]`, ` [input]` or ` [temp]` behind it; without `..`, 404 without a name",
+            PATH,
+        ),
+        ("type", "`output` without it", choice("output", "input", "temp")),
+        ("subfolder", "folder below it", SUBFOLDER),
         ("preview", "`webp`, `jpeg` or `png`, perhaps with a quality: `webp;90`"),
         ("channel", "`rgb` without alpha, `a` only alpha, as PNG"),
     ),

@@ -12,7 +12,7 @@ from inglenook.api.bodies import id_list, object_body
 from inglenook.api.comfy.entries import escaped, history_entry, history_member
 from inglenook.api.deps import CurrentServices, owner, services
 from inglenook.api.errors import JSONResponse
-from inglenook.api.openapi import FLAG, IDS, object_documentation
+from inglenook.api.openapi import IDS, SWITCH, object_documentation
 from inglenook.api.parts import ENTRIES_AT_ONCE, ListingResponse
 from inglenook.api.query_numbers import any_whole_number
 from inglenook.jobs import JobId
@@ -64,7 +64,7 @@ async def get_history_entry(request: Request) -> Response:
     return JSONResponse(b"{}" if entry is None else b"{%b}" % history_member(entry))
 
 
-@router.post("/history", summary="Delete finished jobs", openapi_extra=object_documentation(clear=FLAG, delete=IDS))
+@router.post("/history", summary="Delete finished jobs", openapi_extra=object_documentation(clear=SWITCH, delete=IDS))
 async def post_history(request: Request, server: CurrentServices) -> Response:
     """Take `{"clear": true}` and `{"delete": [ids]}`."""
     body, user = await object_body(request, server.settings.max_json_depth), owner(request)

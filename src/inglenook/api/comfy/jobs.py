@@ -36,10 +36,14 @@ def _parameter(name: str, description: str, **schema: Any) -> dict[str, Any]:
 
 
 _PARAMETERS = [
-    _parameter("status", f"Any of {', '.join(_STATUSES)}, comma-separated"),
+    _parameter(
+        "status",
+        f"Any of {', '.join(_STATUSES)}, comma-separated",
+        pattern=f"^(({'|'.join(_STATUSES)})(,({'|'.join(_STATUSES)}))*)?$",
+    ),
     _parameter("workflow_id", "Jobs of this UI workflow"),
-    _parameter("sort_by", "Order", enum=["created_at", "execution_duration"], default="created_at"),
-    _parameter("sort_order", "Direction", enum=["asc", "desc"], default="desc"),
+    _parameter("sort_by", "Order", enum=["created_at", "execution_duration", ""], default="created_at"),
+    _parameter("sort_order", "Direction", enum=["asc", "desc", ""], default="desc"),
     _parameter("limit", "At most this many", type="integer", minimum=1),
     _parameter("offset", "Skip this many", type="integer", default=0),
 ]

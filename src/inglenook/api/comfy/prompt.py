@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from inglenook.api.deps import owner, services
 from inglenook.api.errors import ApiError, JSONResponse, as_response
-from inglenook.api.openapi import ANY_OBJECT, FLAG, TEXT, object_documentation
+from inglenook.api.openapi import ANY_OBJECT, SWITCH, TEXT, object_documentation
 from inglenook.api.submission import PromptRefused, submit_body
 from inglenook.api.workflow_files import workflow_body
 from inglenook.errors import InglenookError
@@ -22,13 +22,21 @@ router = APIRouter(tags=["comfy"])
     openapi_extra=object_documentation(
         required=True,
         needs=["prompt"],
-        prompt={**ANY_OBJECT, "description": "A workflow of any format"},
-        client_id={"type": ["string", "null"]},
-        prompt_id={"type": ["string", "null"]},
-        extra_data={"type": ["object", "null"]},
-        front=FLAG,
-        number={"type": ["number", "null"]},
-        partial_execution_targets={"type": ["array", "null"], "items": TEXT},
+        prompt={
+            "anyOf": [{**ANY_OBJECT, "minProperties": 1}, TEXT],
+            "description": "A workflow of any format; a text is the positive prompt of the default workflow",
+        },
+        client_id={"description": "The socket that hears of the run, a text or what is then taken as one"},
+        prompt_id={"description": "Id of the job, a text or what is then taken as one; made by the server without it"},
+        extra_data={"type": ["object", "null"], "description": "Kept with the job; `extra_pnginfo` goes into files"},
+        front={**SWITCH, "description": "Before all others, unless there is a number"},
+        number={"type": ["number", "boolean", "null"], "description": "Smaller ones run first"},
+        partial_execution_targets={
+            "type": ["array", "null"],
+            "minItems": 1,
+            "items": TEXT,
+            "description": "Ids of the output nodes to run; all without it",
+        },
     ),
 )
 async def post_prompt(request: Request) -> Response:

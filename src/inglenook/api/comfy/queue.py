@@ -12,7 +12,7 @@ from inglenook.api.bodies import id_list, object_body
 from inglenook.api.comfy.entries import prompt_parts
 from inglenook.api.deps import CurrentServices, owner, services
 from inglenook.api.errors import JSONResponse
-from inglenook.api.openapi import FLAG, IDS, TEXT, object_documentation
+from inglenook.api.openapi import IDS, SWITCH, body_documentation, object_documentation
 from inglenook.api.parts import PIECE_BYTES, PartsResponse
 from inglenook.dispatch.run import Run
 
@@ -47,7 +47,7 @@ def _append(parts: list[bytes], runs: Sequence[Run]) -> None:
 @router.post(
     "/queue",
     summary="Clear the queue or delete pending jobs",
-    openapi_extra=object_documentation(clear=FLAG, delete=IDS),
+    openapi_extra=object_documentation(clear=SWITCH, delete=IDS),
 )
 async def post_queue(request: Request, server: CurrentServices) -> Response:
     """Take `{"clear": true}` and `{"delete": [ids]}`; only pending jobs are touched."""
@@ -67,7 +67,12 @@ async def post_clear(request: Request, server: CurrentServices) -> Response:
     return JSONResponse({"cleared": len(cleared)})
 
 
-@router.post("/interrupt", summary="Stop the running job", openapi_extra=object_documentation(prompt_id=TEXT))
+_LENIENT = body_documentation(
+    {"description": '`{"prompt_id": id}`, or `{}`; whatever else a body holds means every job'}, required=False
+)
+
+
+@router.post("/interrupt", summary="Stop the running job", openapi_extra=_LENIENT)
 async def post_interrupt(request: Request, server: CurrentServices) -> Response:
     """Stop every running job, or only `prompt_id`."""
     body = await object_body(request, server.settings.max_json_depth, lenient=True)
@@ -79,7 +84,7 @@ async def post_interrupt(request: Request, server: CurrentServices) -> Response:
 @router.post(
     "/free",
     summary="Unload models and free memory",
-    openapi_extra=object_documentation(unload_models=FLAG, free_memory=FLAG, interrupt=FLAG, clear_queue=FLAG),
+    openapi_extra=object_documentation(unload_models=SWITCH, free_memory=SWITCH, interrupt=SWITCH, clear_queue=SWITCH),
 )
 async def post_free(request: Request, server: CurrentServices) -> Response:
     """Take `unload_models` and `free_memory` (drops the node cache too); `interrupt` and `clear_queue` add the rest."""

@@ -75,7 +75,7 @@ _KEPT = (("overwrite", "`false` keeps a file that is there"), *_TOLD)
     "/userdata",
     summary="Files of the user in a folder",
     openapi_extra=query_documentation(
-        ("dir", "the folder; without it, all files"),
+        ("dir", "the folder; without it, all files", {"type": "string", "minLength": 1}),
         ("recurse", "`true` takes subfolders in"),
         ("split", "`true` tells the parts of each name"),
         *_TOLD,
@@ -218,14 +218,25 @@ _GIVEN = {
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
-                    "properties": {"file": {"type": "string", "format": "binary"}, "path": TEXT, "overwrite": TEXT},
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        "path": {**TEXT, "description": "Where to store it; under its own name without it"},
+                        "overwrite": {
+                            "type": ["string", "boolean"],
+                            "description": "`false` keeps a file that is there",
+                        },
+                    },
                     "required": ["file"],
                 }
             },
             "application/json": {
                 "schema": {
                     "type": "object",
-                    "properties": {"path": TEXT, "content": {"description": "Text, or any JSON"}},
+                    "properties": {
+                        "path": {**TEXT, "minLength": 1},
+                        "content": {"description": "Text, or any JSON"},
+                        "overwrite": {"type": ["boolean", "null"]},
+                    },
                     "required": ["path", "content"],
                 }
             },

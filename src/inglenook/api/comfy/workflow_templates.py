@@ -20,7 +20,7 @@ from inglenook.api.comfy.file_response import FileAnswer, answer_with_file
 from inglenook.api.comfy.pack_files import files_in, pack_folders
 from inglenook.api.deps import Services, services, settings
 from inglenook.api.errors import ApiError, JSONResponse
-from inglenook.api.openapi import ANY_OBJECT, TEXT, object_documentation, query_documentation
+from inglenook.api.openapi import ANY_OBJECT, TEXT, body_documentation, query_documentation
 from inglenook.api.segments import segment_router
 from inglenook.errors import UnsafePath
 from inglenook.media import paths
@@ -99,8 +99,19 @@ def _file(request: Request, pack: str, path: str) -> FileAnswer | None:
 
 # The library
 
-_NAME = query_documentation(("name", "where the body does not say it"))
-_GIVEN = object_documentation(required=True, name=TEXT, workflow=ANY_OBJECT)
+_NAME = query_documentation(("name", "where the body does not say it", {"type": "string", "minLength": 1}))
+_TAKEN = {
+    "anyOf": [
+        {
+            "type": "object",
+            "properties": {"name": {**TEXT, "minLength": 1}, "workflow": {**ANY_OBJECT, "minProperties": 1}},
+            "required": ["workflow"],
+            "additionalProperties": False,
+        },
+        {**ANY_OBJECT, "minProperties": 1, "description": "The workflow itself"},
+    ]
+}
+_GIVEN = body_documentation(_TAKEN)
 _NEW: dict[int | str, dict[str, Any]] = {201: {"description": "There was none of this name"}}
 
 
@@ -146,7 +157,10 @@ async def put_template(request: Request) -> Response:
     "/workflow_templates",
     summary="Remove a template from the library",
     status_code=204,
-    openapi_extra={**_NAME, **object_documentation(name=TEXT)},
+    openapi_extra={
+        **_NAME,
+        **body_documentation({"description": '`{"name": text}`, where the address has no name'}, required=False),
+    },
 )
 @router.delete("/workflow_templates/{name}", summary="Remove a template from the library", status_code=204)
 async def delete_template(request: Request) -> Response:

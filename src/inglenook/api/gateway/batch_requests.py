@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from inglenook.api.errors import ApiError
-from inglenook.api.gateway.task_models import TaskFields
+from inglenook.api.gateway.task_models import WORKFLOW, TaskFields
 
 
 class Table(BaseModel):
@@ -21,16 +21,28 @@ class Table(BaseModel):
     rows: list[list[Any]] = Field(min_length=1, max_length=100_000)
 
 
+def _given(name: str) -> dict[str, Any]:
+    """A schema of objects that have this field."""
+    return {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
+
+
 class BatchRequest(TaskFields):
     """A workflow and many sets of values, given in one of three ways."""
 
-    workflow: Any = Field(description="A workflow of any format, or the name of a stored one")
+    model_config = ConfigDict(json_schema_extra={"oneOf": [_given(name) for name in ("sets", "grid", "table")]})
+
+    workflow: Any = Field(
+        description="A workflow of any format, or the name of a stored one", json_schema_extra=WORKFLOW
+    )
     params: dict[str, Any] | None = Field(None, description="Values of every task, where its set has no other")
     sets: list[dict[str, Any]] | None = Field(
         None, min_length=1, max_length=100_000, description="Parameter -> value, for each task"
     )
     grid: dict[str, list[Any]] | None = Field(
-        None, min_length=1, max_length=100, description="Parameter -> values; a task for each combination"
+        None,
+        min_length=1,
+        max_length=100,
+        description="Parameter -> values, at least one; a task for each combination",
     )
     table: Table | None = Field(None, description="The sets as a table")
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import orjson
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from inglenook.api.errors import ApiError
 from inglenook.api.gateway.workflow_parameters import ParameterModel
@@ -175,10 +175,31 @@ def _distinct(tags: list[str]) -> list[str]:
 
 
 Text = Annotated[str, AfterValidator(_without_nul)]
-Tag = Annotated[Text, StringConstraints(strip_whitespace=True, max_length=LONGEST_TAG)]
+_PLAIN = {"pattern": r"^[^\x00]*$"}
+Tag = Annotated[Text, StringConstraints(strip_whitespace=True, max_length=LONGEST_TAG), Field(json_schema_extra=_PLAIN)]
 Tags = Annotated[list[Tag], Field(max_length=MOST_TAGS), AfterValidator(_distinct)]
-Description = Annotated[Text, StringConstraints(max_length=LONGEST_DESCRIPTION)]
-NewName = Annotated[str, StringConstraints(max_length=1000)]
+Description = Annotated[Text, StringConstraints(max_length=LONGEST_DESCRIPTION), Field(json_schema_extra=_PLAIN)]
+_UNSEEN = r"\x7f-\xa0\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
+_NAME_LIKE = rf"[^/\\:*?\"<>|\x00-\x20.{_UNSEEN}][^/\\:*?\"<>|\x00-\x1f{_UNSEEN}]*"
+"""What `workflow_name` takes, in short."""
+NewName = Annotated[
+    str,
+    StringConstraints(max_length=1000),
+    Field(json_schema_extra={"pattern": f"^{_NAME_LIKE}$", "maxLength": 195}),
+]
+NameOrNone = Annotated[
+    str,
+    StringConstraints(max_length=1000),
+    Field(json_schema_extra={"pattern": f"^({_NAME_LIKE})?$", "maxLength": 195}),
+]
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""For JSON 2.0 is 2."""
 
 
 class Body(BaseModel):

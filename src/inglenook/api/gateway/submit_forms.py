@@ -23,7 +23,7 @@ FORM: dict[str, Any] = {
     "description": "Fields as in JSON, those that are objects as JSON texts; further fields are values of parameters",
     "properties": {
         "workflow": {"type": "string", "description": "A file or a text in any format, or the name of a stored one"},
-        "params": {"type": "string", "description": "JSON: parameter -> value"},
+        "params": {"type": "object", "description": "JSON: parameter -> value"},
     },
     "required": ["workflow"],
     "additionalProperties": True,
@@ -34,7 +34,11 @@ async def submitted_form(server: Services, form: FormData) -> tuple[dict[str, An
     """The fields of a request as JSON has them, and the files of parameters. Raises ApiError 400, 413, 422."""
     texts, files = split_form(form)
     depth = server.settings.max_json_depth
-    fields = {name: _value(name, text, depth) for name, text in texts.items() if name in _FIELDS}
+    fields = {
+        name: _value(name, text, depth)
+        for name, text in texts.items()
+        if name in _FIELDS and (text or name not in _AS_JSON)  # pages send the fields that nobody has filled in
+    }
     values = {name: text for name, text in texts.items() if name not in _FIELDS}
     if values:
         params = fields.get("params") or {}

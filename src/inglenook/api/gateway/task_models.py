@@ -2,44 +2,69 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from inglenook.api.gateway.submitting import LARGEST_PRIORITY, LONGEST_TIMEOUT_S
+from inglenook.jobs import EVENTS
 
 Status = Literal["pending", "running", "success", "error", "cancelled", "timeout"]
+
+
+_ADDRESS: dict[str, Any] = {"pattern": "^https?://[A-Za-z0-9.-]+(:[1-9][0-9]{0,3})?(/[!-~]*)?$"}
+
+_Event = Annotated[str, Field(json_schema_extra={"enum": list(EVENTS)})]
 
 
 class Webhook(BaseModel):
     """Where the end of a task is told."""
 
-    url: str = Field(max_length=2000)
-    events: list[str] | None = Field(None, max_length=20)
-    secret: str | None = Field(None, max_length=500)
+    url: str = Field(max_length=2000, examples=["https://example.org/hook"], json_schema_extra=_ADDRESS)
+    events: list[_Event] | None = Field(
+        None, max_length=20, description="`task.succeeded` and others; the ends without it"
+    )
+    secret: str | None = Field(None, max_length=500, description="Signs what is sent")
+
+
+def _no_flag(value: Any) -> Any:
+    """Forms send numbers as texts, so these are taken; but nobody means a number by `true`."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+_NOT_A_FLAG = BeforeValidator(_no_flag)
 
 
 class TaskFields(BaseModel):
     """How a task is run."""
 
-    timeout: float | None = Field(
+    timeout: Annotated[float, _NOT_A_FLAG] | None = Field(
         None, gt=0, le=LONGEST_TIMEOUT_S, allow_inf_nan=False, description="Seconds that it may run; waiting counts not"
     )
-    priority: int = Field(
+    priority: Annotated[int, _NOT_A_FLAG] = Field(
         0, ge=-LARGEST_PRIORITY, le=LARGEST_PRIORITY, description="Larger runs first; 0 is what `/prompt` has"
     )
     client_id: str | None = Field(None, max_length=1000, description="Socket that hears of the run")
-    webhook: Webhook | str | None = Field(None, description="Address that is told of the end, or more about it")
+    webhook: Webhook | Annotated[str, Field(json_schema_extra=_ADDRESS)] | None = Field(
+        None, description="Address that is told of the end, or more about it"
+    )
     idempotency_key: str | None = Field(
         None, max_length=1000, description="The same key with the same request gives the same task"
     )
     extra_data: dict[str, Any] | None = Field(None, description="As `/prompt` takes it")
 
 
+WORKFLOW: dict[str, Any] = {"anyOf": [{"type": "object", "minProperties": 1}, {"type": "string", "minLength": 1}]}
+
+
 class SubmitRequest(TaskFields):
     """A workflow and values for its parameters."""
 
-    workflow: Any = Field(description="A workflow of any format, or the name of a stored one")
+    workflow: Any = Field(
+        description="A workflow of any format, or the name of a stored one", json_schema_extra=WORKFLOW
+    )
     params: dict[str, Any] | None = Field(
         None, description="Parameter -> value: by name, `6.text`, `Title.text` or `class_type.text`"
     )

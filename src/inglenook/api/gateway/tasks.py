@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Query
+from pydantic import WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -35,6 +36,8 @@ _LIMIT = 50
 _MOST = 500
 _LONGEST_SEARCH = 200
 _LARGE_BYTES = 50_000
+_STATUS = f"({'|'.join(_STATES)})"
+_Statuses = Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^({_STATUS}(,{_STATUS})*)?$"})]
 
 
 @router.get(
@@ -48,7 +51,9 @@ _LARGE_BYTES = 50_000
 )
 async def get_tasks(
     request: Request,
-    status: Annotated[list[str] | None, Query(description=f"Any of {', '.join(_STATES)}, comma-separated")] = None,
+    status: Annotated[
+        list[_Statuses] | None, Query(description=f"Any of {', '.join(_STATES)}, comma-separated")
+    ] = None,
     search: Annotated[
         str | None, Query(max_length=_LONGEST_SEARCH, description="Part of an id, client id or workflow")
     ] = None,

@@ -23,6 +23,7 @@ from inglenook.api.deps import Services, services
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.identity import user_of
 from inglenook.api.library_entries import ListedWorkflow
+from inglenook.api.openapi_page import security
 from inglenook.workflows.parameter import ADVANCED, Parameter
 from inglenook.workflows.parameters import schema
 
@@ -32,6 +33,11 @@ _MOST_OPTIONS = 200
 """A longer list of choices is left out of the document; `/api/run/{name}/schema` has it."""
 _MOST_KEPT = 1000
 _MOST_DOCUMENTS = 8
+_PICTURE = (
+    "data:image/png;base64,"
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+"""One pixel."""
 _GENERAL = "/api/run/{name}"
 _PATH = "/openapi.json"
 
@@ -51,7 +57,7 @@ class TypedEndpoints:
         """The document as this user sees it."""
         async with self._making:
             seen = (server.catalogs.current, server.folders.state_token())
-            state = (server.library.revision, *seen)
+            state = (server.library.revision, server.keys.is_needed, *seen)
             kept = self._documents.get(user)
             if kept is None or kept[0] != state:
                 found = await self._made(server, user, seen)
@@ -63,14 +69,18 @@ class TypedEndpoints:
             return kept[1]
 
     async def _made(self, server: Services, user: str, seen: Hashable) -> dict[str, Any]:
-        document = dict(self._app.openapi())
+        document = {**self._app.openapi(), "security": security(is_needed=server.keys.is_needed)}
         paths = document["paths"] = dict(document["paths"])
-        responses = paths.get(_GENERAL, {}).get("post", {}).get("responses", {})
+        general = paths[_GENERAL]["post"]
+        same = {
+            "parameters": [one for one in general["parameters"] if one["in"] != "path"],
+            "responses": general["responses"],
+        }
         listed = sorted(await server.library.list_all(user), key=lambda one: -one.updated_ms)
         for one in listed[:MOST_SHOWN]:
             operation = await self._operation(server, user, one, seen)
             if operation is not None:
-                paths[f"/api/run/{_in_path(one.name)}"] = {"post": {**operation, "responses": responses}}
+                paths[f"/api/run/{_in_path(one.name)}"] = {"post": {**operation, **same}}
         return document
 
     async def _operation(
@@ -104,7 +114,10 @@ def install(app: FastAPI) -> None:
 
 
 def operation_of(listed: ListedWorkflow, parameters: list[Parameter]) -> dict[str, Any]:
-    """What runs a workflow, without the answers: parameters with a role by name, the others are in its own schema."""
+    """What runs a workflow, without answers and headers.
+
+    Parameters with a role by name; the others are in the schema of the workflow.
+    """
     shown = [one for one in parameters if one.group != ADVANCED or one.required]
     values = _short(schema(shown))
     return {
@@ -115,7 +128,7 @@ def operation_of(listed: ListedWorkflow, parameters: list[Parameter]) -> dict[st
         "requestBody": {
             "required": bool(values["required"]),
             "content": {
-                "application/json": {"schema": values},
+                "application/json": {"schema": _or_null(values), "example": _example(values)},
                 "multipart/form-data": {"schema": _as_form(values)},
             },
         },
@@ -125,7 +138,8 @@ def operation_of(listed: ListedWorkflow, parameters: list[Parameter]) -> dict[st
 def _description(listed: ListedWorkflow, hidden: int) -> str:
     text = listed.description or "A stored workflow."
     place = f"/api/run/{quote(listed.name, safe='')}/schema"
-    return f"{text}\n\n{hidden} further inputs can be set, see `{place}`." if hidden else text
+    text += '\n\nValues are converted as `/prompt` converts them: `"20"` is 20, and 20 is a text where one is wanted.'
+    return f"{text} {hidden} further inputs can be set, see `{place}`." if hidden else text
 
 
 def _short(values: dict[str, Any]) -> dict[str, Any]:
@@ -134,10 +148,38 @@ def _short(values: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _example(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values that the workflow takes: its own, and for files without one a picture."""
+    given = {
+        name: one["default"]
+        for name, one in values["properties"].items()
+        if "default" in one and one["default"] in one.get("enum", (one["default"],))
+    }
+    return {**given, **{name: _PICTURE for name in values["required"] if name not in given}}
+
+
 def _short_property(one: Mapping[str, Any]) -> dict[str, Any]:
-    if len(one.get("enum", ())) <= _MOST_OPTIONS:
-        return dict(one)
-    return {**{key: value for key, value in one.items() if key != "enum"}, "type": "string"}
+    # Several parameters have the title of one node: generators would name several types by it.
+    one = {key: value for key, value in one.items() if key != "title"}
+    if len(one.get("enum", ())) > _MOST_OPTIONS:
+        one = {**{key: value for key, value in one.items() if key != "enum"}, "type": "string"}
+    return {**one, "minLength": 1} if "x-media" in one else one
+
+
+def _or_null(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same in JSON, where null leaves the value of the workflow."""
+    needed = values["required"]
+    properties = {name: one if name in needed else _nullable(one) for name, one in values["properties"].items()}
+    return {**values, "properties": properties}
+
+
+def _nullable(one: Mapping[str, Any]) -> dict[str, Any]:
+    found = dict(one)
+    if "type" in found:
+        found["type"] = [found["type"], "null"]
+    if "enum" in found:
+        found["enum"] = [*found["enum"], None]
+    return found
 
 
 def _as_form(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from inglenook.api.bodies import object_body
 from inglenook.api.deps import CurrentServices, Services
 from inglenook.api.errors import ApiError
-from inglenook.api.gateway.library_models import Body, json_documentation
+from inglenook.api.gateway.library_models import Body, Whole, json_documentation
 from inglenook.api.gateway.parsing import parsed
 from inglenook.api.gateway.refusals import refusals
 from inglenook.dispatch.pool import Member, NameTaken
@@ -25,13 +25,26 @@ class NewWorker(Body):
     """A ComfyUI-compatible server that is to run jobs."""
 
     url: str = Field(
-        description="`HOST:PORT`, or a URL, which may have a path", examples=["gpu1:8188"], max_length=2000
+        description="`HOST:PORT`, or a URL, which may have a path",
+        examples=["gpu1:8188"],
+        max_length=2000,
+        json_schema_extra={"pattern": r"^(https?://)?[A-Za-z0-9.-]+(:[1-9][0-9]{0,3})?(/[A-Za-z0-9._~/-]*)?$"},
     )
-    name: str | None = Field(None, description="Letters, digits, `.`, `_` and `-`; made of the URL without it")
+    name: str | None = Field(
+        None,
+        description="Letters, digits, `.`, `_` and `-`; made of the URL without it",
+        json_schema_extra={"pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"},
+    )
     api_key: str | None = Field(
-        None, description="What the server asks for as a key; never shown", max_length=500, repr=False
+        None,
+        description="What the server asks for as a key; never shown",
+        max_length=500,
+        repr=False,
+        json_schema_extra={"pattern": "^[\\x20-\\x7e]+$"},
     )
-    slots: int | None = Field(None, ge=1, le=1000, description="Jobs that it has at a time; the setting `remote_slots`")
+    slots: Whole | None = Field(
+        None, ge=1, le=1000, description="Jobs that it has at a time; the setting `remote_slots`"
+    )
 
 
 class WorkerDevice(BaseModel):

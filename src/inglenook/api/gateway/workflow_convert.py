@@ -12,7 +12,7 @@ from starlette.responses import Response
 from inglenook.api.deps import Services, services
 from inglenook.api.errors import JSONResponse
 from inglenook.api.gateway.refusals import refusals
-from inglenook.api.gateway.task_models import Repair
+from inglenook.api.gateway.task_models import WORKFLOW, Repair
 from inglenook.api.gateway.workflow_media import unwrapped_field, workflow_given
 from inglenook.api.normalizing import normalized, unwrapped
 from inglenook.workflows import Normalized
@@ -27,7 +27,10 @@ WORKFLOW_BODY = {
             "application/json": {
                 "schema": {
                     "type": "object",
-                    "properties": {"workflow": {"description": "A workflow of any format, as object or JSON text"}},
+                    "properties": {
+                        "workflow": {**WORKFLOW, "description": "A workflow of any format, as object or JSON text"}
+                    },
+                    "minProperties": 1,
                     "description": "`{workflow: ...}`, or the workflow itself",
                 }
             },

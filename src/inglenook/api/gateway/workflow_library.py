@@ -22,6 +22,7 @@ from inglenook.api.gateway.library_models import (
     NewName,
     Version,
     VersionsModel,
+    Whole,
     WorkflowDetail,
     WorkflowPage,
     WorkflowSummary,
@@ -210,7 +211,7 @@ class CopyBody(Body):
 
     name: NewName | None = None
     """The same where a sample is copied."""
-    version: int | None = None
+    version: Whole | None = None
 
 
 @router.post(

@@ -33,6 +33,7 @@ _BODY = {
                 "schema": {
                     **inline_schema(SubmitRequest),
                     "required": [],
+                    "minProperties": 1,
                     "description": "This, or a bare workflow file of any format",
                 }
             },

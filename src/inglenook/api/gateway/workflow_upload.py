@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter
+from pydantic import Field
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,7 +14,16 @@ from inglenook.api.bodies import parse_json_anywhere
 from inglenook.api.deps import Services, services
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.forms import parsed_form
-from inglenook.api.gateway.library_models import Body, Description, NewName, Tags, UploadedModel, summary, tags_in_form
+from inglenook.api.gateway.library_models import (
+    Body,
+    Description,
+    NameOrNone,
+    NewName,
+    Tags,
+    UploadedModel,
+    summary,
+    tags_in_form,
+)
 from inglenook.api.gateway.library_views import reading
 from inglenook.api.gateway.parsing import parsed
 from inglenook.api.gateway.refusals import refusals
@@ -30,8 +40,8 @@ router = APIRouter(prefix="/api", tags=["workflows"])
 class UploadBody(Body):
     """A workflow and what is said of it."""
 
-    name: NewName | None = None
-    filename: NewName | None = None
+    name: NameOrNone | None = None
+    filename: str | None = Field(None, max_length=1000, description="As `name`, where there is none")
     workflow: dict[str, Any] | str | None = None
     tags: Tags | None = None
     description: Description | None = None
@@ -53,12 +63,13 @@ _FORM = {
     "properties": {
         "file": {
             "type": "array",
+            "minItems": 1,
             "items": {"type": "string", "format": "binary"},
             "description": "JSON in either format, or a picture, video or sound that carries a workflow",
         },
         "name": {"type": "string", "description": "Instead of the name of the file, where there is one"},
         "tags": {"type": "string", "description": "Separated by commas, or a JSON list"},
-        "description": {"type": "string"},
+        "description": {"type": "string", "description": "What it is for"},
         "overwrite": {"type": "string", "enum": ["true", "false"], "default": "true"},
     },
     "required": ["file"],
@@ -70,7 +81,7 @@ _BODY = {
             "in": "query",
             "required": False,
             "description": "Name of a workflow that is the body itself",
-            "schema": {"type": "string"},
+            "schema": {"type": "string", "minLength": 1},
         }
     ],
     "requestBody": {
