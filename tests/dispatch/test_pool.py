@@ -228,3 +228,49 @@ async def test_a_job_stays_with_the_server_that_has_its_model(tmp_path):
                     await server.recorder.until(job_id)
         assert {job_id[0] for job_id in one.taken} != {job_id[0] for job_id in two.taken}
         assert len({job_id[0] for job_id in one.taken}) == len({job_id[0] for job_id in two.taken}) == 1
+
+
+async def test_what_one_server_refuses_another_runs_at_no_cost_to_the_job(tmp_path):
+    one, two = FakeWorker("one", A), FakeWorker("two", B)
+    async with pool(tmp_path, one, two) as server:
+        await server.submit("1", "A")
+        two.come_up({**A, **B})
+        one.refuse("1", "one says no")
+        await until(lambda: two.taken == ["1"])
+        assert server.recorder.retried == [("1", "one says no")]
+        two.finish("1")
+        await server.recorder.until("1")
+        stored = await server.store.get("1")
+        assert (stored.state, stored.worker_deaths) == (State.succeeded, 0)
+        assert not server.dispatcher.members.get("one").is_free, "it would get every job, being free at once"
+
+
+async def test_a_job_that_all_servers_refuse_fails_with_what_they_say(tmp_path):
+    one, two = FakeWorker("one", A), FakeWorker("two", A)
+    async with pool(tmp_path, one, two, FakeWorker("three", B)) as server:
+        await server.submit("1", "A")
+        await until(lambda: one.requests or two.requests)
+        first, second = (one, two) if one.requests else (two, one)
+        first.refuse("1", "the first says no")
+        await until(lambda: second.requests)
+        second.refuse("1", "the second says no")
+        await server.recorder.until("1")
+        error = server.dispatcher.find("1").result.error
+        assert error == {"node_id": "0", "message": "the first says no\nthe second says no"}
+        assert one.taken == two.taken == ["1"]
+        assert first.state.value == "ready"
+        assert server.dispatcher.members.get(first.name).is_free, "nobody ran it: the job may be wrong"
+
+
+async def test_a_server_that_refused_a_job_gets_it_again_when_the_other_one_went_away(tmp_path):
+    one, two = FakeWorker("one", A), FakeWorker("two", B)
+    async with pool(tmp_path, one, two) as server:
+        await server.submit("1", "A")
+        two.come_up({**A, **B})
+        one.refuse("1")
+        await until(lambda: two.taken == ["1"])
+        two.lose()
+        await until(lambda: one.taken == ["1", "1"])
+        one.finish("1")
+        await server.recorder.until("1")
+        assert await server.state("1") is State.succeeded

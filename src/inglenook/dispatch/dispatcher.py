@@ -585,7 +585,9 @@ class Dispatcher(WorkerListener):
         run.log.set_end(run.result.state.value, run.result.error)
         run.job = replace(run.job, state=run.result.state, ended_ms=run.result.ended_ms)
         self._claim(run)
-        self.members.ended(run, run.result.state.value)
+        rest_s = self.members.ended(run, run.result.state.value)
+        if rest_s:
+            asyncio.get_running_loop().call_later(rest_s, self.wake)
         try:
             future = self._store.finish(run.job.id, run.job.attempt, _with_events(run, run.result))
         except JobRejected as error:
@@ -630,6 +632,9 @@ class Dispatcher(WorkerListener):
         run = self._running.get(job_id) if job_id is not None else None
         if run is None or run.job.attempt != attempt:
             return
+        if death.cause is Cause.REFUSED and not run.is_cancelled:
+            self._refused(run, worker, death)
+            return
         if run.job.worker_deaths < _ALLOWED_DEATHS.get(death.cause, 0) and not run.is_cancelled:
             if death.cause is Cause.LOST:
                 run.lost_on |= {worker.name}
@@ -637,6 +642,16 @@ class Dispatcher(WorkerListener):
             self._own(self._retry(run, death))
             return
         self._tell(run, worker.name, endings.after_death(run, death, self._clock_ms()))
+
+    def _refused(self, run: Run, worker: Worker, death: Death) -> None:
+        """A server does not take the graph: the job goes to another one that can run it, and fails if there is none."""
+        run.refused_by[worker.name] = death.reason
+        if self.members.has_others(run):
+            self.members.ended(run, "refused")
+            self._own(self._retry(run, death, "none"))
+            return
+        by_all = replace(death, reason="\n".join(run.refused_by.values()))
+        self._tell(run, worker.name, endings.after_death(run, by_all, self._clock_ms()))
 
     def worker_notice(self, worker: Worker, name: str, data: Any, client_id: str | None) -> None:
         """Passed on behind what is held back of the worker's runs, unless that is much: the store may be down."""

@@ -19,6 +19,7 @@ ListChoices = Callable[[ChoiceSource], Collection[str]]
 """What a declared list of choices holds now on this machine."""
 
 _UP = (WorkerState.READY, WorkerState.BUSY)
+_FIRST_REST_S, _LONGEST_REST_S = 1.0, 60.0
 _REMEMBER_S = 2.0
 """How long an answer is remembered that depends on this machine's folders."""
 
@@ -36,7 +37,11 @@ class Member(Seat):
     """It gets no more jobs."""
     last_files: Files = ()
     ended: Counter[str] = field(default_factory=Counter)
-    """How many jobs ended here in each state, and how many were `lost`."""
+    """How many jobs ended here in each state, and how many were `lost` or `refused`."""
+    doubts: int = 0
+    """How many jobs in a row it refused that others ran."""
+    rests_until_s: float = 0.0
+    """Until then it gets no job because of that, on the monotonic clock."""
     _documents: Mapping[str, Any] | None = None
     _lists: dict[tuple[str, str], frozenset[str] | ChoiceSource | None] = field(default_factory=dict)
     _answers: dict[Needs, tuple[bool, float]] = field(default_factory=dict)
@@ -48,12 +53,23 @@ class Member(Seat):
 
     @property
     def is_free(self) -> bool:
-        return not self.is_draining and self.worker.state is WorkerState.READY
+        is_ready = not self.is_draining and self.worker.state is WorkerState.READY
+        return is_ready and (not self.doubts or time.monotonic() >= self.rests_until_s)
 
     @property
     def is_up(self) -> bool:
         """It runs jobs, or could."""
         return self.worker.state in _UP
+
+    def doubt(self) -> float:
+        """It refused a job that another worker ran: give it none for a while, longer each time in a row.
+
+        A server that refuses is always free, and would be asked first for every job. Returns the seconds.
+        """
+        rest_s = min(_FIRST_REST_S * 2.0**self.doubts, _LONGEST_REST_S)
+        self.doubts += 1
+        self.rests_until_s = time.monotonic() + rest_s
+        return rest_s
 
     def has_all(self, needs: Needs, list_choices: ListChoices) -> bool:
         """Whether it can run what needs this."""
@@ -145,14 +161,22 @@ class Members:
     # -- who can run what --------------------------------------------------------------------------------------------
 
     def can_run(self, run: Candidate, member: Member) -> bool:
-        """Whether a worker has what a job needs. A server that lost it gets it again only if there is no other."""
+        """Whether a worker has what a job needs. A server that refused or lost it gets it again only if there is no
+        other."""
         if not self._has_all(run.needs, member):
             return False
-        lost_on = getattr(run, "lost_on", ())
-        if member.name not in lost_on:
-            return True
-        others = (one for one in self._members.values() if one.name not in lost_on)
-        return not any(one.is_up and not one.is_draining and self._has_all(run.needs, one) for one in others)
+        refused_by, lost_on = getattr(run, "refused_by", ()), getattr(run, "lost_on", ())
+        if member.name in refused_by:
+            return not self._is_elsewhere(run.needs, refused_by)
+        return member.name not in lost_on or not self._is_elsewhere(run.needs, {*lost_on, *refused_by})
+
+    def has_others(self, run: Run) -> bool:
+        """Whether a worker that did not refuse a job can run it now or soon."""
+        return self._is_elsewhere(run.needs, run.refused_by)
+
+    def _is_elsewhere(self, needs: Needs, but: Collection[str]) -> bool:
+        others = (one for one in self._members.values() if one.name not in but)
+        return any(one.is_up and not one.is_draining and self._has_all(needs, one) for one in others)
 
     def _has_all(self, needs: Needs, member: Member) -> bool:
         if len(self._members) == 1:  # what its lists do not have was refused when the job was submitted
@@ -207,11 +231,14 @@ class Members:
         member.started(run.needs, self._tick)
         member.last_files = run.needs.files
 
-    def ended(self, run: Run, outcome: str) -> None:
-        """A job has left its worker: in this state, or `lost`."""
+    def ended(self, run: Run, outcome: str) -> float:
+        """A job has left its worker: in this state, or `lost`, or `refused`.
+
+        Returns for how many seconds workers get no job because of it, at most.
+        """
         name, run.seated_at = run.seated_at, ""
         if not name:
-            return
+            return 0.0
         self._running[run.needs.files] -= 1
         if self._running[run.needs.files] <= 0:
             del self._running[run.needs.files]
@@ -225,3 +252,8 @@ class Members:
             member.leave(run.needs, seconds)
             if outcome == "lost":
                 member.forget()
+            if outcome == "succeeded":
+                member.doubts = 0
+        if outcome != "succeeded":
+            return 0.0
+        return max((one.doubt() for one in self._members.values() if one.name in run.refused_by), default=0.0)

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from inglenook.client import AsyncClient, ClientError, Limits
-from inglenook.engine.events import AnyEvent, End
+from inglenook.engine.events import AnyEvent, End, NodeRef
 from inglenook.engine.replacement import NodeReplacement
 from inglenook.errors import InglenookError, MediaError
 from inglenook.media.folders import Folders
@@ -358,13 +358,13 @@ class RemoteWorker:
         loop.call_later(self._pause_s + 0.01, self._tell_ready)
 
     async def _refused(self, attempt: Attempt, error: JobRefused) -> None:
-        """A server whose classes or files have changed is not the place for the job; else the job is at fault."""
+        """A server whose classes or files have changed is not the place for the job; else others are asked."""
         if await self._refresh_catalog():
             self._die(attempt, Death(Cause.LOST, f"{self.name} can no longer run it: {error}"))
             return
-        node = next(iter(error.node_errors), "")
+        node = next((NodeRef(str(one), str(one), None, str(one)) for one in error.node_errors), None)
         text = f"{self.name} refuses the workflow: {refusal_text(error)}"
-        self._finish(attempt, attempt.failed(text, "inglenook.WorkflowRefused", str(node)))
+        self._die(attempt, Death(Cause.REFUSED, text, node))
 
     def _is_current(self, attempt: Attempt) -> bool:
         return self._attempts.get(attempt.request.job_id) is attempt
