@@ -64,3 +64,15 @@ def test_equal_needs_are_one_object_and_other_texts_make_no_other_kind():
     assert first is second
     assert needs_of(graph(sampler="ddim"), ["3"], CATALOG) is not first
     assert needs({"A"}) is needs(["A"])
+
+
+def test_a_file_of_this_machine_that_a_plain_list_does_not_have_is_brought_along():
+    documents = {"Own": {"input": {"required": {"model": [["a", "mine"]]}}, "output": [], "output_node": True}}
+    catalog = Catalog.from_documents(documents, lambda source: (), lambda value, kind: value.startswith("mine"))
+
+    def chosen(value):
+        return needs_of(Graph.parse({"1": {"class_type": "Own", "inputs": {"model": value}}}), ["1"], catalog).choices
+
+    assert chosen("mine.png") == frozenset()
+    assert chosen("mine") == {("Own", "model", "mine")}
+    assert chosen("b") == {("Own", "model", "b")}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from inglenook.dispatch.needs import Choice, Needs
 from inglenook.dispatch.placement import Candidate, Decision, Files, Pool, Seat, choose, note_time
 from inglenook.dispatch.run import Run
+from inglenook.dispatch.shapes import Shape, Use, shape_of
 from inglenook.engine.schema import ChoiceSource, NodeSchema
 from inglenook.errors import InglenookError
 from inglenook.workers.worker import Worker, WorkerState
@@ -44,6 +45,7 @@ class Member(Seat):
     """Until then it gets no job because of that, on the monotonic clock."""
     _documents: Mapping[str, Any] | None = None
     _lists: dict[tuple[str, str], frozenset[str] | ChoiceSource | None] = field(default_factory=dict)
+    _shapes: dict[str, Shape | None] = field(default_factory=dict)
     _answers: dict[Needs, tuple[bool, float]] = field(default_factory=dict)
 
     @property
@@ -78,7 +80,7 @@ class Member(Seat):
         known = self._answers.get(needs)
         if known is not None and now < known[1]:
             return known[0]
-        answer = not self.lacks_classes(needs) and not self.lacks_choices(needs, list_choices)
+        answer = not (self.lacks_classes(needs) or self.lacks_inputs(needs) or self.lacks_choices(needs, list_choices))
         if len(self._answers) > 5000:
             self._answers.clear()
         self._answers[needs] = (answer, now + _REMEMBER_S)
@@ -87,6 +89,18 @@ class Member(Seat):
     def lacks_classes(self, needs: Needs) -> list[str]:
         """Node classes that it does not know."""
         return sorted(needs.class_types - (self.worker.documents or {}).keys())
+
+    def lacks_inputs(self, needs: Needs) -> list[tuple[str, str]]:
+        """Class and input (or output) of what its versions of classes do not have, or want besides."""
+        self._follow()
+        return sorted((use[0], name) for use in needs.uses for name in self._lacking(use))
+
+    def _lacking(self, use: Use) -> Iterable[str]:
+        class_type = use[0]
+        if class_type not in self._shapes:
+            self._shapes[class_type] = shape_of(class_type, (self._documents or {}).get(class_type))
+        shape = self._shapes[class_type]
+        return () if shape is None else shape.lacks(use)
 
     def lacks_choices(self, needs: Needs, list_choices: ListChoices) -> list[Choice]:
         """Values of inputs that are not in its lists; of classes that it knows."""
@@ -98,6 +112,7 @@ class Member(Seat):
         if self.worker.documents is not self._documents:
             self._documents = self.worker.documents
             self._lists.clear()
+            self._shapes.clear()
             self._answers.clear()
 
     def _offers(self, choice: Choice, list_choices: ListChoices) -> bool:
@@ -121,6 +136,15 @@ def _list_of(document: Any, class_type: str, name: str) -> frozenset[str] | Choi
     if choices is None or isinstance(choices, ChoiceSource):
         return choices
     return frozenset(item for item in choices if isinstance(item, str))
+
+
+def difference(name: str, lacking: Mapping[str, Sequence[Any]]) -> str:
+    """What `Members.lacking` says of a worker, for people."""
+    things = [*lacking["classes"], *(choice[2] for choice in lacking["choices"])]
+    inputs = [f"{class_type}.{one}" for class_type, one in lacking["inputs"]]
+    parts = [f"lacks {', '.join(things)}"] if things else []
+    parts += [f"differs in {', '.join(inputs)}"] if inputs else []
+    return f"{name} {' and '.join(parts) or 'lacks nothing'}"
 
 
 class Members:
@@ -194,10 +218,11 @@ class Members:
         return not members or any(one.worker.documents is None or not one.lacks_classes(needs) for one in members)
 
     def lacking(self, needs: Needs) -> dict[str, dict[str, list[Any]]]:
-        """What each worker lacks: name -> `classes`, and `choices` with class, input and value."""
+        """What each worker lacks: name -> `classes`, `inputs` (class, input), `choices` (class, input, value)."""
         return {
             one.name: {
                 "classes": one.lacks_classes(needs)[:50],
+                "inputs": [list(pair) for pair in one.lacks_inputs(needs)[:50]],
                 "choices": [list(choice) for choice in one.lacks_choices(needs, self._list_choices)[:50]],
             }
             for one in self._members.values()
