@@ -30,6 +30,7 @@ from inglenook.workers.remote.inputs import InputFiles
 from inglenook.workers.remote.journal import RemoteJournal
 from inglenook.workers.remote.limits import RemoteLimits
 from inglenook.workers.remote.outputs import FetchedFiles
+from inglenook.workers.remote.pace import CatalogPace
 from inglenook.workers.remote.refusal import refusal_text
 from inglenook.workers.remote.server_stats import read_devices, read_versions
 from inglenook.workers.remote.sockets import Sockets
@@ -103,6 +104,8 @@ class RemoteWorker:
         self._run_tasks: set[asyncio.Task[None]] = set()
         """Runs until their sockets are closed."""
         self._look_now = asyncio.Event()
+        self._pace = CatalogPace(self._limits.catalog_interval_s)
+        self._has_come_up = asyncio.Event()
 
     def _client(self, connect_attempts: int) -> AsyncClient:
         limits = self._limits
@@ -213,6 +216,8 @@ class RemoteWorker:
                 self._given_up = await stop_all(self._asking, self._given_up)
         self._heard()
         self._is_up = True
+        self._pace.happened(asyncio.get_running_loop().time())
+        self._has_come_up.set()
         self._server.sockets.prepare()
         self.problem = None
         self._logger.info("remote worker %s is ready: %d node classes", self.name, len(self.documents or ()))
@@ -268,10 +273,26 @@ class RemoteWorker:
     # -- what it can do ----------------------------------------------------------------------------------------------
 
     async def _keep_catalog(self) -> None:
+        loop, pace = asyncio.get_running_loop(), self._pace
         while True:
-            await asyncio.sleep(self._limits.catalog_interval_s)
-            if self._is_up:
-                await self._refresh_catalog()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pace.pause_s(loop.time(), is_cheap=self._etag is not None)):
+                    await self._has_come_up.wait()
+                    self._has_come_up.clear()
+                    continue
+            if not self._is_up:
+                continue
+            if await self._refresh_catalog() or (pace.is_quick(loop.time()) and await self._is_starting()):
+                pace.happened(loop.time())
+
+    async def _is_starting(self) -> bool:
+        """Whether the server says that it is not complete yet: an inglenook that imports node packs."""
+        try:
+            async with asyncio.timeout(self._limits.request_s):
+                health = await self._asking.get("/api/health")
+        except (ClientError, TimeoutError):
+            return False
+        return isinstance(health, dict) and health.get("status") == "starting"
 
     async def _refresh_catalog(self) -> bool:
         """Whether the server has other classes or files than were known."""
