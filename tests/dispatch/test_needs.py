@@ -76,3 +76,11 @@ def test_a_file_of_this_machine_that_a_plain_list_does_not_have_is_brought_along
     assert chosen("mine.png") == frozenset()
     assert chosen("mine") == {("Own", "model", "mine")}
     assert chosen("b") == {("Own", "model", "b")}
+
+
+def test_embeddings_that_texts_name_are_needed():
+    text = "a star, embedding:foo, (embedding:sub/bar.pt:1.2) [embedding:baz.v1]\nembedding:foo noembedding:x"
+    assert needs_of(graph(text=text), ["3"], CATALOG).embeddings == {"foo", "sub/bar", "baz.v1"}
+    assert needs_of(graph(text=text), ["5"], CATALOG).embeddings == frozenset()
+    many = " ".join(f"embedding:{number}" for number in range(500))
+    assert len(needs_of(graph(text=many), ["3"], CATALOG).embeddings) == 100

@@ -9,7 +9,8 @@ import pytest
 from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.dispatcher import MAX_LOST_ATTEMPTS, Dispatcher
 from inglenook.dispatch.needs import needs
-from inglenook.dispatch.pool import NameTaken
+from inglenook.dispatch.pool import Members, NameTaken
+from inglenook.dispatch.run import Run
 from inglenook.jobs import Job, JobStore, State
 from tests.dispatch.conftest import Recorder
 from tests.dispatch.fake_worker import FakeWorker, document
@@ -274,3 +275,17 @@ async def test_a_server_that_refused_a_job_gets_it_again_when_the_other_one_went
         one.finish("1")
         await server.recorder.until("1")
         assert await server.state("1") is State.succeeded
+
+
+def test_a_job_goes_where_the_embeddings_of_its_prompt_are_and_anywhere_if_they_are_nowhere():
+    here, far, silent = FakeWorker("here", A), FakeWorker("far", A), FakeWorker("silent", A)
+    far.embeddings, silent.embeddings = frozenset({"star", "sub/moon"}), None
+    members = Members([here, far, silent], lambda source: ["sun.pt", "star.v2.safetensors"])
+
+    def who(*names):
+        asked = needs({"A"}, embeddings=names)
+        return {one.name for one in members if members.can_run(Run(None, asked), one)}
+
+    assert who("star") == who("sub/moon", "star") == who("star", "nowhere") == {"far"}
+    assert who("sun") == who("star.v2") == {"here"}
+    assert who() == who("nowhere") == who("sun", "star") == {"here", "far", "silent"}, "nobody has all"

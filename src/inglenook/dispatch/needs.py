@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 
 import orjson
 
+from inglenook.dispatch.embeddings import named_embeddings
 from inglenook.dispatch.shapes import Use, uses_of
 from inglenook.engine.catalog import Catalog
 from inglenook.engine.graph import Graph, Link, Node
@@ -36,6 +37,8 @@ class Needs:
     """Model files, each with its weight: 1 for a checkpoint, less for what loads sooner."""
     uses: frozenset[Use] = frozenset()
     """What it uses of classes that servers have in different versions."""
+    embeddings: frozenset[str] = frozenset()
+    """Textual inversions that its texts name, without extension; one that no worker has is not looked for."""
     kind: str = ""
     """The same for jobs that take about as long: workflows with the same nodes and models."""
 
@@ -50,10 +53,18 @@ def needs(
     kind: str = "",
     *,
     uses: Iterable[Use] = (),
+    embeddings: Iterable[str] = (),
 ) -> Needs:
     """The needs with these fields."""
-    found = Needs(frozenset(class_types), frozenset(choices), tuple(sorted(files)), frozenset(uses), kind)
-    key = (found.class_types, found.choices, found.files, found.uses, found.kind)
+    found = Needs(
+        frozenset(class_types),
+        frozenset(choices),
+        tuple(sorted(files)),
+        frozenset(uses),
+        frozenset(embeddings),
+        kind,
+    )
+    key = (found.class_types, found.choices, found.files, found.uses, found.embeddings, found.kind)
     return _known.setdefault(key, found)
 
 
@@ -69,7 +80,8 @@ def needs_of(graph: Graph, targets: Iterable[str], catalog: Catalog) -> Needs:
                 files[value] = max(files.get(value, 0.0), _weight(spec))
     classes = Counter(node.class_type for node in graph.nodes.values())
     kind = hashlib.blake2b(orjson.dumps([sorted(classes.items()), sorted(files)]), digest_size=12).hexdigest()
-    return needs(classes, choices, files.items(), kind, uses=uses_of(running, catalog))
+    embeddings = named_embeddings(value for node in running for value in node.inputs.values())
+    return needs(classes, choices, files.items(), kind, uses=uses_of(running, catalog), embeddings=embeddings)
 
 
 def _running(graph: Graph, targets: Iterable[str]) -> Iterator[Node]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from typing import Any
 
+from inglenook.dispatch.embeddings import bare
 from inglenook.dispatch.needs import Choice, Needs
 from inglenook.dispatch.placement import Candidate, Decision, Files, Pool, Seat, choose, note_time
 from inglenook.dispatch.run import Run
@@ -90,6 +91,14 @@ class Member(Seat):
         """Node classes that it does not know."""
         return sorted(needs.class_types - (self.worker.documents or {}).keys())
 
+    def embeddings_of(self, needs: Needs, list_choices: ListChoices) -> frozenset[str]:
+        """Those of the embeddings that it has."""
+        if hasattr(self.worker, "embeddings"):
+            there: Collection[str] = self.worker.embeddings or ()
+        else:  # of this machine
+            there = [bare(name) for name in list_choices(ChoiceSource("files", "embeddings"))]
+        return needs.embeddings.intersection(there)
+
     def lacks_inputs(self, needs: Needs) -> list[tuple[str, str]]:
         """Class and input (or output) of what its versions of classes do not have, or want besides."""
         self._follow()
@@ -154,6 +163,7 @@ class Members:
         self._members: dict[str, Member] = {}
         self._list_choices = list_choices
         self._times: dict[str, float] = {}
+        self._embeddings: dict[Needs, tuple[frozenset[str], float]] = {}
         self._running: Counter[Files] = Counter()
         self._tick = 0
         for worker in workers:
@@ -205,7 +215,25 @@ class Members:
     def _has_all(self, needs: Needs, member: Member) -> bool:
         if len(self._members) == 1:  # what its lists do not have was refused when the job was submitted
             return member.worker.documents is not None and not member.lacks_classes(needs)
-        return member.worker.documents is not None and member.has_all(needs, self._list_choices)
+        if member.worker.documents is None or not member.has_all(needs, self._list_choices):
+            return False
+        return not needs.embeddings or member.name in self._with_embeddings(needs)
+
+    def _with_embeddings(self, needs: Needs) -> frozenset[str]:
+        """Those of the workers that have what a job needs that have its embeddings, too: all where none has them."""
+        now = time.monotonic()
+        known = self._embeddings.get(needs)
+        if known is not None and now < known[1]:
+            return known[0]
+        able = [one for one in self._members.values() if one.worker.documents is not None]
+        able = [one for one in able if one.has_all(needs, self._list_choices)]
+        has = {one.name: one.embeddings_of(needs, self._list_choices) for one in able}
+        somewhere = frozenset().union(*has.values())
+        found = frozenset(name for name, there in has.items() if there == somewhere) or frozenset(has)
+        if len(self._embeddings) > 1000:
+            self._embeddings.clear()
+        self._embeddings[needs] = (found, now + _REMEMBER_S)
+        return found
 
     def is_runnable(self, needs: Needs) -> bool:
         """Whether some worker has, or may turn out to have, what a job needs. An empty pool may get one."""

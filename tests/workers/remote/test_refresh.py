@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 from aiohttp import web
 
 from inglenook.workers.remote import RemoteWorker
 from inglenook.workers.remote.pace import CatalogPace
+from tests.client.peer import Answer
 from tests.workers.remote.conftest import QUICK
 from tests.workers.remote.listening import Listener, eventually, is_ready
 from tests.workers.remote.peer import CATALOG, RemotePeer
@@ -49,3 +51,37 @@ def test_a_server_is_asked_often_while_it_may_have_more_to_show() -> None:
     pace.happened(129.0)
     assert pace.pause_s(131.0, is_cheap=True) == 1.0
     assert CatalogPace(0.2).pause_s(0.0, is_cheap=True) == 0.2
+
+
+async def test_the_model_files_of_a_server_are_known_as_far_as_it_lists_them(
+    peer: RemotePeer, make_worker: Callable[..., RemoteWorker], listener: Listener
+) -> None:
+    def lists(*names: Any) -> Answer:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            return web.json_response(names)
+
+        return answer
+
+    async def broken(request: web.Request) -> web.StreamResponse:
+        return web.Response(text="no JSON")
+
+    peer.special |= {
+        ("GET", "/models"): lists("loras", "vae", "checkpoints", "custom_nodes", "../x", ".", 5, None, "a/b"),
+        ("GET", "/models/loras"): lists("a.safetensors", "sub/b.safetensors", 7, "", "a\0b", "x" * 2000),
+        ("GET", "/models/vae"): broken,
+        ("GET", "/models/custom_nodes"): lists("code.py"),
+        ("GET", "/embeddings"): lists("star", ["odd"]),
+    }
+    worker = make_worker(peer.url, limits=QUICK)
+    await worker.start(listener)
+    await is_ready(listener, worker)
+    assert worker.embeddings == {"star"}
+    await eventually(lambda: worker.model_lists)
+    assert worker.model_lists == {"loras": ("a.safetensors", "sub/b.safetensors")}
+    peer.special["GET", "/embeddings"] = lists("star", "moon")
+    await eventually(lambda: worker.embeddings == {"star", "moon"}, 30)
+
+
+async def test_a_server_without_lists_of_models_is_used_all_the_same(worker: RemoteWorker) -> None:
+    assert worker.embeddings is None
+    assert worker.model_lists == {}

@@ -29,6 +29,7 @@ from inglenook.workers.remote.errors import JobRefused
 from inglenook.workers.remote.inputs import InputFiles
 from inglenook.workers.remote.journal import RemoteJournal
 from inglenook.workers.remote.limits import RemoteLimits
+from inglenook.workers.remote.model_lists import read_embeddings, read_model_lists
 from inglenook.workers.remote.outputs import FetchedFiles
 from inglenook.workers.remote.pace import CatalogPace
 from inglenook.workers.remote.refusal import refusal_text
@@ -41,6 +42,7 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.3, 5.0
 _FIRST_REST_S, _LONGEST_REST_S = 1.0, 60.0
 _SOON_S = 0.5
 _CLOSE_S = 3.0
+_EMBEDDINGS_S = 5.0
 _NEVER_S = 1e9
 """How long a stream waits for a server that is away: the worker decides, not the stream."""
 
@@ -64,6 +66,10 @@ class RemoteWorker:
         self.capacity = max(1, slots)
         self.documents: Mapping[str, Any] | None = None
         self.model_files: Mapping[str, frozenset[str]] = {}
+        self.model_lists: Mapping[str, tuple[str, ...]] = {}
+        """What its `/models` list."""
+        self.embeddings: frozenset[str] | None = None
+        """What its `/embeddings` list; None where it does not say."""
         self.devices: Sequence[Device] = ()
         self.versions: Mapping[str, str] = {}
         self.packs: Sequence[PackReport] = ()
@@ -211,6 +217,9 @@ class RemoteWorker:
 
     async def _come_up(self) -> None:
         await self._load_catalog()
+        with contextlib.suppress(ClientError, TimeoutError):
+            async with asyncio.timeout(min(_EMBEDDINGS_S, self._limits.request_s)):
+                self.embeddings = await read_embeddings(self._asking)
         if self._given_up:
             async with asyncio.timeout(self._limits.request_s):
                 self._given_up = await stop_all(self._asking, self._given_up)
@@ -219,6 +228,7 @@ class RemoteWorker:
         self._pace.happened(asyncio.get_running_loop().time())
         self._has_come_up.set()
         self._server.sockets.prepare()
+        self._tasks.start(self._refresh_lists())
         self.problem = None
         self._logger.info("remote worker %s is ready: %d node classes", self.name, len(self.documents or ()))
         self._tell_ready()
@@ -282,6 +292,8 @@ class RemoteWorker:
                     continue
             if not self._is_up:
                 continue
+            if pace.asks_for_lists(loop.time()):
+                await self._refresh_lists()
             if await self._refresh_catalog() or (pace.is_quick(loop.time()) and await self._is_starting()):
                 pace.happened(loop.time())
 
@@ -302,8 +314,16 @@ class RemoteWorker:
             self._logger.warning("the catalog of remote worker %s cannot be read: %s", self.name, error)
             return False
         if changed:
+            self._tasks.start(self._refresh_lists())
             self._tell_ready()
         return changed
+
+    async def _refresh_lists(self) -> None:
+        """Read which model files the server has; where it does not answer, what was known stays."""
+        with contextlib.suppress(ClientError, TimeoutError):
+            async with asyncio.timeout(self._limits.request_s):
+                self.embeddings = await read_embeddings(self._asking)
+                self.model_lists = await read_model_lists(self._asking)
 
     async def _load_catalog(self) -> bool:
         """Read the server's catalog and devices, if they are not known; whether the catalog is another one.
