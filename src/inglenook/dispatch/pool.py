@@ -150,7 +150,7 @@ def _list_of(document: Any, class_type: str, name: str) -> frozenset[str] | Choi
 def difference(name: str, lacking: Mapping[str, Sequence[Any]]) -> str:
     """What `Members.lacking` says of a worker, for people."""
     things = [*lacking["classes"], *(choice[2] for choice in lacking["choices"])]
-    inputs = [f"{class_type}.{one}" for class_type, one in lacking["inputs"]]
+    inputs = [f"{class_type}.{one}" for class_type, one in lacking.get("inputs", ())]
     parts = [f"lacks {', '.join(things)}"] if things else []
     parts += [f"differs in {', '.join(inputs)}"] if inputs else []
     return f"{name} {' and '.join(parts) or 'lacks nothing'}"
@@ -246,16 +246,21 @@ class Members:
         return not members or any(one.worker.documents is None or not one.lacks_classes(needs) for one in members)
 
     def lacking(self, needs: Needs) -> dict[str, dict[str, list[Any]]]:
-        """What each worker lacks: name -> `classes`, `inputs` (class, input), `choices` (class, input, value)."""
+        """What each worker lacks: name -> `classes`, `choices` (class, input, value).
+
+        Where its versions of classes differ from what is needed, `inputs` (class, input), too.
+        """
         return {
-            one.name: {
-                "classes": one.lacks_classes(needs)[:50],
-                "inputs": [list(pair) for pair in one.lacks_inputs(needs)[:50]],
-                "choices": [list(choice) for choice in one.lacks_choices(needs, self._list_choices)[:50]],
-            }
-            for one in self._members.values()
-            if one.worker.documents is not None
+            one.name: self._lacking(one, needs) for one in self._members.values() if one.worker.documents is not None
         }
+
+    def _lacking(self, member: Member, needs: Needs) -> dict[str, list[Any]]:
+        lacking: dict[str, list[Any]] = {
+            "classes": member.lacks_classes(needs)[:50],
+            "choices": [list(choice) for choice in member.lacks_choices(needs, self._list_choices)[:50]],
+        }
+        inputs = [list(pair) for pair in member.lacks_inputs(needs)[:50]]
+        return {**lacking, "inputs": inputs} if inputs else lacking
 
     # -- what runs ---------------------------------------------------------------------------------------------------
 
