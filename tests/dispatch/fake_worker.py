@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from inglenook.engine.events import Started, Succeeded
+from inglenook.engine.events import NodeRef, Started, Succeeded
 from inglenook.workers.worker import Cause, Death, WorkerState
 
 
@@ -62,6 +62,12 @@ class FakeWorker:
         now_ms = time.time_ns() // 1_000_000
         events = [Started(now_ms), Succeeded({}, {}, now_ms + 5000)]
         self.listener.worker_events(self, job_id, request.attempt, events)
+
+    def refuse(self, job_id, reason="no"):
+        """The server does not take the graph, and is free again."""
+        request = self.requests.pop(job_id)
+        node = NodeRef("0", "0", None, "0")
+        self.listener.worker_died(self, job_id, request.attempt, Death(Cause.REFUSED, reason, node))
 
     def lose(self, *, comes_back=False):
         """The server is gone, and everything that it ran."""

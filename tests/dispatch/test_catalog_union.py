@@ -56,3 +56,32 @@ def test_input_files_are_those_of_this_machine():
 def test_documents_of_any_shape_are_survived(odd):
     for several in ([{"A": combo("x")}, {"A": odd}], [{"A": odd}, {"A": combo("x")}]):
         assert union(several).keys() == {"A"}
+
+
+def test_versions_of_a_class_are_united_in_their_inputs():
+    first = {"input": {"required": {"text": ["STRING"], "old": ["INT"]}, "optional": {"more": ["INT"]}},
+             "input_order": {"required": ["text", "old"], "optional": ["more"]}, "output": ["IMAGE"]}  # fmt: skip
+    second = {"input": {"required": {"text": ["STRING"], "q": ["INT"], "more": ["INT"]}}, "output": ["IMAGE", "MASK"]}
+    found = union([{"A": first}, {"A": second}])["A"]
+    assert found == {
+        "input": {
+            "required": {"text": ["STRING"]},
+            "optional": {"old": ["INT"], "more": ["INT"], "q": ["INT"]},
+        },
+        "input_order": {"required": ["text"], "optional": ["old", "more", "q"]},
+        "output": ["IMAGE", "MASK"],
+        "engine": {"differs": True},
+    }
+    assert "q" not in first["input"]["optional"], "what a worker said is not changed"
+    again = union([{"A": first}, {"A": second}, {"A": {**first, "display_name": "the same again"}}])["A"]
+    assert again == found
+
+
+def test_a_number_has_the_range_of_all():
+    def number(**options):
+        return {"A": {"input": {"required": {"n": ["INT", options]}}, "output": []}}
+
+    found = union([number(min=0, max=5, step=2), number(min=-3, max=4)])["A"]
+    assert found["input"]["required"]["n"] == ["INT", {"min": -3, "max": 5, "step": 2}]
+    assert union([number(min=0), number()])["A"]["input"]["required"]["n"] == ["INT", {}]
+    assert union([number(), number(min=0)])["A"]["input"]["required"]["n"] == ["INT", {}]

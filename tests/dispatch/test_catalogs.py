@@ -1,10 +1,12 @@
 """The bytes of `/object_info` follow the catalog and the folders."""
 
+import asyncio
 import threading
 
 import orjson
 import pytest
 
+from inglenook.dispatch import catalogs as catalogs_module
 from inglenook.dispatch.catalogs import Catalogs
 from inglenook.engine.catalog import Catalog
 from inglenook.media.folders import Folders
@@ -46,3 +48,40 @@ def test_what_a_thread_made_of_the_old_catalog_is_not_kept_after_an_update(catal
     may_go_on.set()
     thread.join()
     assert list(orjson.loads(catalogs.object_info().body)) == ["EmptyImage"]
+
+
+async def test_servers_that_never_answer_are_waited_for_once_and_not_for_long(tmp_path, monkeypatch):
+    monkeypatch.setattr(catalogs_module, "FAR_WAIT_S", 0.05)
+    folders = Folders.from_settings(Settings(base_directory=tmp_path))
+    catalogs = Catalogs(folders, tmp_path / "catalog.json", local=None)
+    catalogs.expect("far")
+    async with asyncio.timeout(20):
+        await catalogs.wait_for(["Nobody"], 60)
+        await catalogs.wait_for(["Nobody"], 60)
+    assert not catalogs.knows(["Nobody"])
+
+
+async def test_this_machine_is_waited_for_longer_than_servers_that_do_not_answer(tmp_path, monkeypatch):
+    monkeypatch.setattr(catalogs_module, "FAR_WAIT_S", 0.05)
+    catalogs = Catalogs(Folders.from_settings(Settings(base_directory=tmp_path)), tmp_path / "catalog.json")
+    catalogs.expect("far")
+    waiting = asyncio.create_task(catalogs.wait_for(["New"], 60))
+    async with asyncio.timeout(20):
+        while "far" in catalogs._awaited:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert not waiting.done()
+    catalogs.update({"New": {"input": {}, "output": []}})
+    async with asyncio.timeout(20):
+        await waiting
+
+
+async def test_a_server_that_answers_soon_is_waited_for(tmp_path):
+    folders = Folders.from_settings(Settings(base_directory=tmp_path))
+    catalogs = Catalogs(folders, tmp_path / "catalog.json", local=None)
+    catalogs.expect("far")
+    waiting = asyncio.create_task(catalogs.wait_for(["New"], 60))
+    await asyncio.sleep(0)
+    catalogs.update({"New": {"input": {}, "output": []}}, worker="far")
+    async with asyncio.timeout(20):
+        await waiting
+    assert catalogs.knows(["New"])

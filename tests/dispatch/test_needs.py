@@ -64,3 +64,23 @@ def test_equal_needs_are_one_object_and_other_texts_make_no_other_kind():
     assert first is second
     assert needs_of(graph(sampler="ddim"), ["3"], CATALOG) is not first
     assert needs({"A"}) is needs(["A"])
+
+
+def test_a_file_of_this_machine_that_a_plain_list_does_not_have_is_brought_along():
+    documents = {"Own": {"input": {"required": {"model": [["a", "mine"]]}}, "output": [], "output_node": True}}
+    catalog = Catalog.from_documents(documents, lambda source: (), lambda value, kind: value.startswith("mine"))
+
+    def chosen(value):
+        return needs_of(Graph.parse({"1": {"class_type": "Own", "inputs": {"model": value}}}), ["1"], catalog).choices
+
+    assert chosen("mine.png") == frozenset()
+    assert chosen("mine") == {("Own", "model", "mine")}
+    assert chosen("b") == {("Own", "model", "b")}
+
+
+def test_embeddings_that_texts_name_are_needed():
+    text = "a star, embedding:foo, (embedding:sub/bar.pt:1.2) [embedding:baz.v1]\nembedding:foo noembedding:x"
+    assert needs_of(graph(text=text), ["3"], CATALOG).embeddings == {"foo", "sub/bar", "baz.v1"}
+    assert needs_of(graph(text=text), ["5"], CATALOG).embeddings == frozenset()
+    many = " ".join(f"embedding:{number}" for number in range(500))
+    assert len(needs_of(graph(text=many), ["3"], CATALOG).embeddings) == 100

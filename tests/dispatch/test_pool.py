@@ -9,7 +9,8 @@ import pytest
 from inglenook.dispatch.bus import Bus
 from inglenook.dispatch.dispatcher import MAX_LOST_ATTEMPTS, Dispatcher
 from inglenook.dispatch.needs import needs
-from inglenook.dispatch.pool import NameTaken
+from inglenook.dispatch.pool import Members, NameTaken
+from inglenook.dispatch.run import Run
 from inglenook.jobs import Job, JobStore, State
 from tests.databases import url_of
 from tests.dispatch.conftest import Recorder
@@ -229,3 +230,63 @@ async def test_a_job_stays_with_the_server_that_has_its_model(tmp_path):
                     await server.recorder.until(job_id)
         assert {job_id[0] for job_id in one.taken} != {job_id[0] for job_id in two.taken}
         assert len({job_id[0] for job_id in one.taken}) == len({job_id[0] for job_id in two.taken}) == 1
+
+
+async def test_what_one_server_refuses_another_runs_at_no_cost_to_the_job(tmp_path):
+    one, two = FakeWorker("one", A), FakeWorker("two", B)
+    async with pool(tmp_path, one, two) as server:
+        await server.submit("1", "A")
+        two.come_up({**A, **B})
+        one.refuse("1", "one says no")
+        await until(lambda: two.taken == ["1"])
+        assert server.recorder.retried == [("1", "one says no")]
+        two.finish("1")
+        await server.recorder.until("1")
+        stored = await server.store.get("1")
+        assert (stored.state, stored.worker_deaths) == (State.succeeded, 0)
+        assert not server.dispatcher.members.get("one").is_free, "it would get every job, being free at once"
+
+
+async def test_a_job_that_all_servers_refuse_fails_with_what_they_say(tmp_path):
+    one, two = FakeWorker("one", A), FakeWorker("two", A)
+    async with pool(tmp_path, one, two, FakeWorker("three", B)) as server:
+        await server.submit("1", "A")
+        await until(lambda: one.requests or two.requests)
+        first, second = (one, two) if one.requests else (two, one)
+        first.refuse("1", "the first says no")
+        await until(lambda: second.requests)
+        second.refuse("1", "the second says no")
+        await server.recorder.until("1")
+        error = server.dispatcher.find("1").result.error
+        assert error == {"node_id": "0", "message": "the first says no\nthe second says no"}
+        assert one.taken == two.taken == ["1"]
+        assert first.state.value == "ready"
+        assert server.dispatcher.members.get(first.name).is_free, "nobody ran it: the job may be wrong"
+
+
+async def test_a_server_that_refused_a_job_gets_it_again_when_the_other_one_went_away(tmp_path):
+    one, two = FakeWorker("one", A), FakeWorker("two", B)
+    async with pool(tmp_path, one, two) as server:
+        await server.submit("1", "A")
+        two.come_up({**A, **B})
+        one.refuse("1")
+        await until(lambda: two.taken == ["1"])
+        two.lose()
+        await until(lambda: one.taken == ["1", "1"])
+        one.finish("1")
+        await server.recorder.until("1")
+        assert await server.state("1") is State.succeeded
+
+
+def test_a_job_goes_where_the_embeddings_of_its_prompt_are_and_anywhere_if_they_are_nowhere():
+    here, far, silent = FakeWorker("here", A), FakeWorker("far", A), FakeWorker("silent", A)
+    far.embeddings, silent.embeddings = frozenset({"star", "sub/moon"}), None
+    members = Members([here, far, silent], lambda source: ["sun.pt", "star.v2.safetensors"])
+
+    def who(*names):
+        asked = needs({"A"}, embeddings=names)
+        return {one.name for one in members if members.can_run(Run(None, asked), one)}
+
+    assert who("star") == who("sub/moon", "star") == who("star", "nowhere") == {"far"}
+    assert who("sun") == who("star.v2") == {"here"}
+    assert who() == who("nowhere") == who("sun", "star") == {"here", "far", "silent"}, "nobody has all"

@@ -26,6 +26,7 @@ from inglenook.api.refusal import PromptRefused
 from inglenook.api.workflow_files import parse_document
 from inglenook.demo import load_workflow
 from inglenook.dispatch.needs import Needs, needs, needs_of
+from inglenook.dispatch.pool import difference
 from inglenook.engine.catalog import Catalog
 from inglenook.engine.graph import Graph, GraphError
 from inglenook.engine.validation import Validation, validate
@@ -273,11 +274,11 @@ def _check_workers(server: Services, needed: Needs) -> None:
     if len(members) < 2 or members.is_runnable(needed):
         return
     lacking = members.lacking(needed)
-    said = "; ".join(
-        f"{name} lacks {', '.join([*found['classes'], *(choice[2] for choice in found['choices'])])}"
-        for name, found in lacking.items()
-    )
-    kind = "value_not_in_list" if members.knows_all_classes(needed) else "missing_node_type"
+    said = "; ".join(difference(name, found) for name, found in lacking.items())
+    kind = "missing_node_type"
+    if members.knows_all_classes(needed):
+        has_choices = any(found["choices"] for found in lacking.values())
+        kind = "value_not_in_list" if has_choices else "required_input_missing"
     message = "No server has all that this workflow needs"
     raise PromptRefused({"type": kind, "message": message, "details": said[:2000], "extra_info": {"workers": lacking}})
 

@@ -1,13 +1,15 @@
 """The classes of several workers as one catalog.
 
-A class that several have is shown as the first of them has it, with the choices of all: a job goes only where the ones
-that it makes are there (`pool.Member.has_all`).
+A class that several have is shown as the first of them has it, with the inputs, ranges and choices of all: a job goes
+only where the ones that it uses are there (`pool.Member.has_all`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from inglenook.dispatch.class_versions import inputs_of, joined, widened
 
 Documents = Mapping[str, Any]
 
@@ -24,18 +26,23 @@ def union(several: Sequence[Documents]) -> Documents:
     for documents in distinct:
         for name, document in documents.items():
             known = together.get(name)
-            together[name] = document if known is None else _with_choices(known, document)
+            together[name] = document if known is None else _together(known, document)
     return together
 
 
-def _with_choices(first: Any, second: Any) -> Any:
-    """A document with the choices of another one of the same class."""
+def _together(first: Any, second: Any) -> Any:
+    """A document that takes what it or another one of the same class takes."""
     if first == second or not isinstance(first, Mapping) or not isinstance(second, Mapping):
         return first
+    return _with_values(joined(first, second), second)
+
+
+def _with_values(first: Mapping[str, Any], second: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A document with the choices and ranges of another one, too."""
     changed: dict[str, dict[str, Any]] = {}
+    theirs = {**inputs_of(second, "required"), **inputs_of(second, "optional")}
     for section in ("required", "optional"):
-        ours, theirs = _inputs(first, section), _inputs(second, section)
-        for name, declared in ours.items():
+        for name, declared in inputs_of(first, section).items():
             other = theirs.get(name)
             if other is None or other == declared:
                 continue
@@ -50,18 +57,12 @@ def _with_choices(first: Any, second: Any) -> Any:
     return {**first, "input": inputs}
 
 
-def _inputs(document: Mapping[str, Any], section: str) -> Mapping[str, Any]:
-    inputs = document.get("input")
-    specs = inputs.get(section) if isinstance(inputs, Mapping) else None
-    return specs if isinstance(specs, Mapping) else {}
-
-
 def _merged(declared: Any, other: Any) -> Any:
-    """An input with the choices of both; None where it stays as it is."""
+    """An input with the choices or the range of both; None where it stays as it is."""
     mine, theirs = _choices(declared), _choices(other)
     if mine is None or theirs is None:
-        return None
-    choices = _together(mine, theirs)
+        return widened(declared, other)
+    choices = _all_choices(mine, theirs)
     if choices is None:
         return None
     if declared[0] == "COMBO":
@@ -80,7 +81,7 @@ def _choices(declared: Any) -> Any:
     return kind if isinstance(kind, (list, tuple, Mapping)) else None
 
 
-def _together(mine: Any, theirs: Any) -> Any:
+def _all_choices(mine: Any, theirs: Any) -> Any:
     if isinstance(mine, Mapping):
         if "input" in mine:  # the same for all: input files are brought along
             return None

@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 LOCAL = "local"
 """Name of the worker of this machine."""
+FAR_WAIT_S = 5.0
+"""How long a job waits for what other servers, which may not be there, say that they know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,16 +171,24 @@ class Catalogs:
     async def wait_for(self, class_types: Iterable[str], timeout_s: float) -> None:
         """Wait until the workers have been ready, if any of these classes is unknown until then.
 
-        Those that are not there in time are not waited for again.
+        For other servers no longer than FAR_WAIT_S; those that are not there in time are not waited for again.
         """
         wanted = list(class_types)
         awaited = set(self._awaited)
+        far = awaited - {self._local}
+        if far:
+            await self._wait_for(wanted, awaited, min(timeout_s, FAR_WAIT_S))
+            timeout_s -= FAR_WAIT_S
+        if awaited - far:
+            await self._wait_for(wanted, awaited - far, timeout_s)
+
+    async def _wait_for(self, wanted: Sequence[str], awaited: set[str], timeout_s: float) -> None:
         try:
             async with asyncio.timeout(timeout_s):
                 while self._awaited & awaited and not self.knows(wanted):
                     await self._changed.wait()
         except TimeoutError:
-            self._awaited -= awaited - ({self._local} if self._local else set())
+            self._awaited -= awaited - {self._local}
 
     def object_info(self) -> ObjectInfo:
         """Return the whole catalog as `/object_info` shows it. May list folders and takes milliseconds when they

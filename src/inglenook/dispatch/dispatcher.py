@@ -96,7 +96,7 @@ class Dispatcher(WorkerListener):
             store,
             self._tasks,
             clock_ms,
-            ended=self.members.ended,
+            ended=self._ends,
             committed=lambda told: self._lanes.drain(told.worker),
             works_again=self.wake,
         )
@@ -370,6 +370,11 @@ class Dispatcher(WorkerListener):
         if told.is_end:
             self.wake()
 
+    def _ends(self, run: Run, state: str) -> None:
+        rest_s = self.members.ended(run, state)
+        if rest_s:  # the server is left alone for a while, and no event tells when it is over
+            asyncio.get_running_loop().call_later(rest_s, self.wake)
+
     def _left(self, run: Run) -> None:
         self._running.pop(run.job.id, None)
         run.secrets.clear()
@@ -383,6 +388,9 @@ class Dispatcher(WorkerListener):
         run = self._running.get(job_id) if job_id is not None else None
         if run is None or run.job.attempt != attempt:
             return
+        if death.cause is Cause.REFUSED and not run.is_cancelled:
+            self._refused(run, worker, death)
+            return
         if run.job.worker_deaths < _ALLOWED_DEATHS.get(death.cause, 0) and not run.is_cancelled:
             if death.cause is Cause.LOST:
                 run.lost_on |= {worker.name}
@@ -390,6 +398,16 @@ class Dispatcher(WorkerListener):
             self._tasks.start(self._retry(run, death))
             return
         self._tell(run, worker.name, endings.after_death(run, death, self._clock_ms()))
+
+    def _refused(self, run: Run, worker: Worker, death: Death) -> None:
+        """A server does not take the graph: the job goes to another one that can run it, and fails if there is none."""
+        run.refused_by[worker.name] = death.reason
+        if self.members.has_others(run):
+            self.members.ended(run, "refused")
+            self._tasks.start(self._retry(run, death, "none"))
+            return
+        by_all = replace(death, reason="\n".join(run.refused_by.values()))
+        self._tell(run, worker.name, endings.after_death(run, by_all, self._clock_ms()))
 
     def worker_notice(self, worker: Worker, name: str, data: Any, client_id: str | None) -> None:
         self._lanes.notice(worker.name, name, data, client_id)

@@ -16,6 +16,7 @@ from inglenook.jobs import Job, JobResult, State
 from inglenook.workers.worker import Cause, Death
 
 _TIME_LIMIT = "inglenook.TimeLimitExceeded"
+_REFUSED = "inglenook.WorkflowRefused"
 _OF_DEATH = {Cause.TIMEOUT: _TIME_LIMIT, Cause.MEMORY: "MemoryError"}
 
 
@@ -39,6 +40,8 @@ def after_death(run: Run, death: Death, now_ms: int) -> list[AnyEvent]:
     started: list[AnyEvent] = [] if run.started else [Started(now_ms)]
     if death.cause is Cause.CANCEL or run.is_cancelled:
         return [*started, end]
+    if death.cause is Cause.REFUSED:
+        return [*started, _failure(end, death.reason, _REFUSED)]
     message = f"The process that ran this job was ended: {death.reason}."
     return [*started, _failure(end, message, _OF_DEATH.get(death.cause, "inglenook.WorkerDied"))]
 

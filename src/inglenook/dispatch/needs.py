@@ -10,6 +10,8 @@ from weakref import WeakValueDictionary
 
 import orjson
 
+from inglenook.dispatch.embeddings import named_embeddings
+from inglenook.dispatch.shapes import Use, uses_of
 from inglenook.engine.catalog import Catalog
 from inglenook.engine.graph import Graph, Link, Node
 from inglenook.engine.schema import ChoiceSource, InputSpec
@@ -30,9 +32,13 @@ class Needs:
 
     class_types: frozenset[str]
     choices: frozenset[Choice] = frozenset()
-    """Values of its combos, except names of input files: those are brought along."""
+    """Values of its combos, except names of input files of this machine: those are brought along."""
     files: tuple[tuple[str, float], ...] = ()
     """Model files, each with its weight: 1 for a checkpoint, less for what loads sooner."""
+    uses: frozenset[Use] = frozenset()
+    """What it uses of classes that servers have in different versions."""
+    embeddings: frozenset[str] = frozenset()
+    """Textual inversions that its texts name, without extension; one that no worker has is not looked for."""
     kind: str = ""
     """The same for jobs that take about as long: workflows with the same nodes and models."""
 
@@ -41,11 +47,24 @@ _known: WeakValueDictionary[tuple[object, ...], Needs] = WeakValueDictionary()
 
 
 def needs(
-    class_types: Iterable[str], choices: Iterable[Choice] = (), files: Iterable[tuple[str, float]] = (), kind: str = ""
+    class_types: Iterable[str],
+    choices: Iterable[Choice] = (),
+    files: Iterable[tuple[str, float]] = (),
+    kind: str = "",
+    *,
+    uses: Iterable[Use] = (),
+    embeddings: Iterable[str] = (),
 ) -> Needs:
     """The needs with these fields."""
-    found = Needs(frozenset(class_types), frozenset(choices), tuple(sorted(files)), kind)
-    key = (found.class_types, found.choices, found.files, found.kind)
+    found = Needs(
+        frozenset(class_types),
+        frozenset(choices),
+        tuple(sorted(files)),
+        frozenset(uses),
+        frozenset(embeddings),
+        kind,
+    )
+    key = (found.class_types, found.choices, found.files, found.uses, found.embeddings, found.kind)
     return _known.setdefault(key, found)
 
 
@@ -53,14 +72,16 @@ def needs_of(graph: Graph, targets: Iterable[str], catalog: Catalog) -> Needs:
     """What it takes to run these nodes of a graph. Values of nodes that do not run are not looked at."""
     choices: set[Choice] = set()
     files: dict[str, float] = {}
-    for node in _running(graph, targets):
+    running = list(_running(graph, targets))
+    for node in running:
         for spec, value in _chosen(node, catalog):
             choices.add((node.class_type, spec.name, value))
             if value.lower().endswith(_MODEL_FILES):
                 files[value] = max(files.get(value, 0.0), _weight(spec))
     classes = Counter(node.class_type for node in graph.nodes.values())
     kind = hashlib.blake2b(orjson.dumps([sorted(classes.items()), sorted(files)]), digest_size=12).hexdigest()
-    return needs(classes, choices, files.items(), kind)
+    embeddings = named_embeddings(value for node in running for value in node.inputs.values())
+    return needs(classes, choices, files.items(), kind, uses=uses_of(running, catalog), embeddings=embeddings)
 
 
 def _running(graph: Graph, targets: Iterable[str]) -> Iterator[Node]:
@@ -88,8 +109,11 @@ def _chosen(node: Node, catalog: Catalog) -> Iterator[tuple[InputSpec, str]]:
         choices = spec.choices
         if choices is None or (isinstance(choices, ChoiceSource) and choices.kind == "input"):
             continue
-        if not any(spec.options.get(upload) for upload in _UPLOADS):
-            yield spec, value
+        if any(spec.options.get(upload) for upload in _UPLOADS):
+            continue
+        if isinstance(choices, tuple) and value not in choices and catalog.file_exists(value, ""):
+            continue  # of a pack's input that lists files without saying so
+        yield spec, value
 
 
 def _weight(spec: InputSpec) -> float:

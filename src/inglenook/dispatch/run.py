@@ -45,6 +45,8 @@ class Run:
     """The worker that has it now, as the pool counts."""
     lost_on: frozenset[str] = frozenset()
     """Remote servers that were lost while they had it."""
+    refused_by: dict[str, str] = field(default_factory=dict)
+    """Remote servers that did not take its graph -> what they said."""
     overtaken: int = 0
     """By how many later jobs; see `placement`."""
     held_since: float | None = None

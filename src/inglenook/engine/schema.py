@@ -130,6 +130,10 @@ class NodeSchema:
     """The class has a validator of its own, to be asked where its code is (see `validators`)."""
     validates_all: bool
     """The class's own validator takes every input: built-in range and list checks are off."""
+    takes_any_choice: bool
+    """Values that are in no list may be right: whoever has the code of the class decides."""
+    differs: bool
+    """Servers have it in different versions, of which this is all together."""
     validated_inputs: frozenset[str]
     """Inputs that the class's own validator names."""
     checks_types: bool
@@ -163,9 +167,9 @@ class NodeSchema:
         """Read an interface document.
 
         Its key `engine` may hold `not_idempotent`, `always_changed`, `has_validator`, `validates_all`, `checks_types`,
-        `takes_any_input`, `takes_any_link`, `has_any_output` (booleans), `validated_inputs`, `wild_inputs` (names),
-        `wild_outputs` (slots) and `file_inputs` (input name -> error message). `yields_to_packs` is for those who load
-        packs (`nodes.interfaces`).
+        `takes_any_choice`, `takes_any_input`, `takes_any_link`, `has_any_output`, `differs` (booleans),
+        `validated_inputs`, `wild_inputs` (names), `wild_outputs` (slots) and `file_inputs` (input name -> error
+        message). `yields_to_packs` is for those who load packs (`nodes.interfaces`).
         """
         info = {key: value for key, value in document.items() if key != "engine"}
         engine = document.get("engine", {})
@@ -196,6 +200,8 @@ class NodeSchema:
             always_changed=bool(engine.get("always_changed")),
             has_validator=bool(engine.get("has_validator")),
             validates_all=bool(engine.get("validates_all")),
+            takes_any_choice=bool(engine.get("takes_any_choice")),
+            differs=bool(engine.get("differs")),
             validated_inputs=frozenset(engine.get("validated_inputs", ())) | frozenset(files),
             checks_types=bool(engine.get("checks_types")),
             takes_any_input=bool(engine.get("takes_any_input")),

@@ -387,7 +387,7 @@ class _NodeCheck:
 
     def in_choices(self, name: str, spec: InputSpec, value: Any) -> None:
         declared = _declared_choices(spec)
-        if declared is None:
+        if declared is None or self.schema.takes_any_choice:
             return
         listed, known = self.check.choices(declared) if isinstance(declared, ChoiceSource) else (declared, declared)
         many = spec.options.get("multiselect") or spec.options.get("multi_select")

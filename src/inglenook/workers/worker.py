@@ -54,11 +54,13 @@ class Cause(StrEnum):
     MEMORY = "memory"
     LOST = "lost"
     """A remote server went away, or did not do what it said: the server is to blame, not the job."""
+    REFUSED = "refused"
+    """A remote server does not take the graph; another one may."""
 
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """How a worker process ended."""
+    """How a worker process, or its part in a job, ended."""
 
     cause: Cause
     reason: str

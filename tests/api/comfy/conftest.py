@@ -38,7 +38,10 @@ async def media_reader() -> AsyncIterator[MediaReader]:
 async def client(settings: Settings, folders: Folders, media_reader: MediaReader) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     errors.install(app)
-    app.state.services = SimpleNamespace(settings=settings, folders=folders, media_reader=media_reader, assets=None)
+    no_workers = SimpleNamespace(workers=())
+    app.state.services = SimpleNamespace(
+        settings=settings, folders=folders, media_reader=media_reader, assets=None, dispatcher=no_workers
+    )
     for router in (files.router, file_metadata.router, models.router, model_previews.router):
         app.include_router(router)
         app.include_router(router, prefix="/api")

@@ -20,6 +20,11 @@ CATALOG: dict[str, Any] = {
         "output": ["IMAGE"],
         "output_node": False,
     },
+    "LoadResult": {
+        "input": {"required": {"image": ["COMBO", {"image_upload": True, "image_folder": "output"}]}},
+        "output": ["IMAGE"],
+        "output_node": False,
+    },
     "Show": {
         "input": {"required": {"images": ["IMAGE"]}, "hidden": {"prompt": "PROMPT"}},
         "output": [],

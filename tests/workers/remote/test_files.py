@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from aiohttp import web
 
 from inglenook.engine.events import Succeeded
@@ -210,3 +211,22 @@ async def test_an_unchanged_file_is_not_fetched_twice(
     await asyncio.to_thread((front.output / "a (1).png").unlink)
     assert (await run(worker, listener, job_id="d"))["images"][0]["filename"] == "a (1).png"
     assert (front.output / "a (1).png").read_bytes() == b'"2"'
+
+
+@pytest.mark.parametrize("name", ["pick.png", "pick.png [output]"])
+async def test_a_result_that_is_loaded_again_is_ours_and_found_where_it_was_sent(
+    worker: RemoteWorker, listener: Listener, peer: RemotePeer, front: Folders, name: str
+) -> None:
+    async def echoes(job: Job) -> None:
+        sent = job.graph["1"]["inputs"]["image"]
+        await shows({"images": [file(sent.removesuffix(" [input]"), "input")], "text": [f"read {sent}"]})(job)
+
+    peer.script = echoes
+    (front.output / "pick.png").write_bytes(b"ours")
+    graph = loading(name)
+    graph["1"]["class_type"] = "LoadResult"
+    output = await run(worker, listener, graph)
+    sent = peer.submissions[0]["prompt"]["1"]["inputs"]["image"]
+    assert sent.endswith(".png [input]")
+    assert peer.files[sent.removesuffix(" [input]")] == b"ours"
+    assert output == {"images": [file("pick.png")], "text": [f"read {name}"]}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from inglenook.engine.events import Failed, Interrupted, NodeStarted, Succeeded
+from inglenook.engine.events import Interrupted, NodeStarted, Succeeded
 from inglenook.media.folders import Folders
 from inglenook.workers.remote import RemoteWorker
 from inglenook.workers.worker import Cause, Death, WorkerState
@@ -277,7 +277,7 @@ async def test_a_catalog_that_changes_is_told(worker: RemoteWorker, listener: Li
     assert listener.ready > ready
 
 
-async def test_a_refusal_of_a_server_that_has_not_changed_fails_the_job(
+async def test_a_refusal_of_a_server_that_has_not_changed_is_told_with_the_node(
     worker: RemoteWorker, listener: Listener, peer: RemotePeer
 ) -> None:
     fault = {"type": "value_not_in_list", "message": "Value not in list", "details": "seed: 1", "extra_info": {}}
@@ -285,9 +285,11 @@ async def test_a_refusal_of_a_server_that_has_not_changed_fails_the_job(
     peer.rejection = (400, {"error": error, "node_errors": {"1": {"class_type": "Make", "errors": [fault]}}})
     worker.execute(request("a", GRAPH))
     end = await listener.end("a")
-    assert isinstance(end, Failed)
-    assert (end.node_id, end.class_type) == ("1", "Make")
-    assert "Value not in list: seed: 1" in end.message
+    assert isinstance(end, Death)
+    assert end.cause is Cause.REFUSED
+    assert end.node is not None
+    assert end.node.node_id == "1"
+    assert "Value not in list: seed: 1" in end.reason
     peer.rejection = None
     worker.execute(request("b", GRAPH))
     assert isinstance(await listener.end("b"), Succeeded)

@@ -108,16 +108,18 @@ async def test_a_failing_node_is_told_with_its_place_and_traceback(worker: Remot
     assert end.inputs["filename_prefix"] == ["../out"]
 
 
-async def test_what_the_server_refuses_fails_and_says_why(worker: RemoteWorker, listener: Listener) -> None:
+async def test_what_the_server_refuses_is_told_with_the_reason(worker: RemoteWorker, listener: Listener) -> None:
     graph = {
         "1": {"class_type": "LoadImage", "inputs": {"image": "nowhere.png"}},
         "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
     }
     worker.execute(request("a", graph))
     end = await listener.end("a")
-    assert isinstance(end, Failed)
-    assert end.node_id == "1"
-    assert "nowhere.png" in end.message
+    assert isinstance(end, Death)
+    assert end.cause is Cause.REFUSED
+    assert end.node is not None
+    assert end.node.node_id == "1"
+    assert "nowhere.png" in end.reason
 
 
 async def test_cancelling_stops_the_running_job_and_no_other(worker: RemoteWorker, listener: Listener) -> None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 
 from inglenook import COMFYUI_VERSION, __version__
+from inglenook.api import model_lists
 from inglenook.api.comfy import extensions
 from inglenook.api.comfy.versions import installed
 from inglenook.api.condition import condition_of
@@ -167,7 +168,8 @@ def _worker(worker: Worker, run: Run | None, *, is_draining: bool) -> WorkerInfo
 
 
 def _models(server: Services) -> dict[str, int]:
-    counts = {name: len(server.folders.list(name)) for name in server.folders.models if name != "custom_nodes"}
+    names = [name for name in model_lists.model_folders(server) if name != "custom_nodes"]
+    counts = {name: len(model_lists.model_files(server, name) or ()) for name in names}
     return {name: count for name, count in counts.items() if count}
 
 

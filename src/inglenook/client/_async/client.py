@@ -402,6 +402,10 @@ class AsyncClient:
         answer = await self._json("GET", f"/models/{quote(folder, safe='')}")
         return [str(name) for name in answer] if isinstance(answer, list) else []
 
+    async def get(self, path: str) -> Any:
+        """Return the JSON answer to a `GET` of a path, for what has no method here. Raises NotFound, InvalidAnswer."""
+        return await self._json("GET", path)
+
     async def system_stats(self) -> dict[str, Any]:
         """Return versions, memory and devices."""
         return _object("/system_stats", await self._json("GET", "/system_stats"))

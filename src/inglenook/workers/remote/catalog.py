@@ -1,8 +1,9 @@
 """What a remote server can do, read from its `/object_info`.
 
 Its lists of models stay as they are: they say what is on that server. Its lists of input files are replaced by those
-of this server, because jobs name files here, which are uploaded for them. Values of classes that only the remote
-server knows are checked there: what its own validators let pass is not known here.
+of this server, because jobs name files here, which are uploaded for them. What a class says beside its interface is
+taken from the built-in one of that name. Choices of classes that only the remote server knows are checked there: what
+its own validators let pass is not known here.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from inglenook.client.parsing import parse_json
 from inglenook.engine.schema import UPLOAD_OPTIONS, ChoiceSource, InputSpec, NodeSchema
+from inglenook.media.folders import FileKind
 from inglenook.nodes.interfaces import builtin_interfaces
 
 logger = logging.getLogger(__name__)
@@ -29,14 +31,14 @@ class RemoteCatalog:
     """Interface documents (see `engine.schema`)."""
     model_files: Mapping[str, frozenset[str]] = field(repr=False)
     """Model folder -> names of its files, as far as the loaders of built-in classes list them."""
-    file_inputs: Mapping[str, frozenset[str]] = field(repr=False)
-    """Class -> inputs that name a file of the input folder."""
+    file_inputs: Mapping[str, Mapping[str, FileKind]] = field(repr=False)
+    """Class -> inputs that name a file -> the folder of a name that does not say its own."""
     choices: Mapping[str, Mapping[str, frozenset[str]]] = field(repr=False)
     """Class -> input -> the texts that may be chosen."""
 
-    def is_file_input(self, class_type: str, name: str) -> bool:
-        """Whether an input names a file of the input folder."""
-        return name in self.file_inputs.get(class_type, ())
+    def folder_of(self, class_type: str, name: str) -> FileKind | None:
+        """The folder of the files that an input names; None where it names none."""
+        return self.file_inputs.get(class_type, {}).get(name)
 
     def refuses(self, class_type: str, name: str, value: str) -> bool:
         """Whether an input has a list of choices without this one."""
@@ -56,7 +58,7 @@ def read_catalog(body: bytes) -> RemoteCatalog:
         raise ValueError(f"its /object_info has {len(answer)} classes, {_MOST_CLASSES} are possible")
     documents: dict[str, dict[str, Any]] = {}
     model_files: dict[str, set[str]] = {}
-    file_inputs: dict[str, frozenset[str]] = {}
+    file_inputs: dict[str, dict[str, FileKind]] = {}
     choices: dict[str, dict[str, frozenset[str]]] = {}
     left_out = []
     for name, info in answer.items():
@@ -68,7 +70,7 @@ def read_catalog(body: bytes) -> RemoteCatalog:
             continue
         uploads = _file_inputs(schema)
         documents[name] = _document(schema, uploads)
-        file_inputs[name] = frozenset(uploads)
+        file_inputs[name] = {one: _folder_of(schema.inputs[one]) for one in uploads}
         choices[name] = {spec.name: _texts(spec) for spec in schema.inputs.values() if spec.choices is not None}
         _add_model_files(model_files, schema)
     if left_out:
@@ -116,6 +118,10 @@ def _file_inputs(schema: NodeSchema) -> dict[str, str]:
     return {name: kinds for name, kinds in found.items() if name in schema.inputs}
 
 
+def _folder_of(spec: InputSpec) -> FileKind:
+    return "output" if spec.options.get("image_folder") == "output" else "input"
+
+
 def _add_model_files(model_files: dict[str, set[str]], schema: NodeSchema) -> None:
     for name, source in _builtin_sources(schema.class_type).items():
         spec = schema.inputs.get(name)
@@ -134,15 +140,24 @@ def _document(schema: NodeSchema, uploads: Mapping[str, str]) -> dict[str, Any]:
         else specs
         for section, specs in document.get("input", {}).items()
     }
-    if schema.class_type not in builtin_interfaces():
-        document["engine"] = {"validates_all": True}
-    return document
+    engine = _engine(schema)
+    return {**document, "engine": engine} if engine else document
+
+
+def _engine(schema: NodeSchema) -> dict[str, Any]:
+    """What `/object_info` does not say of a class."""
+    builtin = builtin_interfaces().get(schema.class_type)
+    if builtin is None:
+        return {"takes_any_choice": True}
+    engine: dict[str, Any] = dict(builtin.get("engine", {}))
+    wild = [name for name in engine.pop("wild_inputs", ()) if name in schema.inputs]
+    return {**engine, "wild_inputs": wild} if wild else engine
 
 
 def _with_own_files(declared: Any, kinds: str | None) -> Any:
-    if kinds is None:
-        return declared
     options = declared[1] if len(declared) > 1 and isinstance(declared[1], dict) else {}
+    if kinds is None or options.get("remote"):  # a list that clients fetch from this server
+        return declared
     if declared[0] == "COMBO":
         return ["COMBO", {**options, "options": {"input": kinds}}]
     return [{"input": kinds}, options] if isinstance(declared[0], list) else declared

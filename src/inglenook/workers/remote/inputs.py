@@ -13,7 +13,7 @@ import blake3
 
 from inglenook.client import AsyncClient, OutputFile
 from inglenook.errors import MediaError
-from inglenook.media.folders import Folders
+from inglenook.media.folders import FileKind, Folders, split_annotation
 from inglenook.workers.remote.catalog import RemoteCatalog
 from inglenook.workers.remote.errors import AttemptLost
 from inglenook.workers.remote.limits import RemoteLimits
@@ -86,18 +86,24 @@ class InputFiles:
             return {**value, "__value__": items} if items != value["__value__"] else value
         if not isinstance(value, str) or not value:
             return value
-        if not (catalog.is_file_input(class_type, name) or catalog.refuses(class_type, name, value)):
+        folder = catalog.folder_of(class_type, name)
+        if folder is None and not catalog.refuses(class_type, name, value):
             return value
-        path = await asyncio.to_thread(self._find, value)
+        path = await asyncio.to_thread(self._find, value, folder or "input")
         if path is None:
             return value
         theirs = await self._sent_name(path)
-        names[theirs] = value
-        return theirs
+        if folder in (None, "input"):
+            names[theirs] = value
+            return theirs
+        # Such an input would look for a plain name in another folder than the one that files are sent to.
+        names[f"{theirs} [input]"] = value
+        names[theirs] = "{} [{}]".format(*split_annotation(value, folder))
+        return f"{theirs} [input]"
 
-    def _find(self, value: str) -> Path | None:
+    def _find(self, value: str, folder: FileKind) -> Path | None:
         try:
-            path = self._folders.resolve_annotated(value)
+            path = self._folders.resolve_annotated(value, folder)
             return path if path.is_file() else None
         except (MediaError, OSError):
             return None

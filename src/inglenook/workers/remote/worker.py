@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from inglenook.client import AsyncClient, ClientError, Limits
-from inglenook.engine.events import AnyEvent, End
+from inglenook.engine.events import AnyEvent, End, NodeRef
 from inglenook.engine.replacement import NodeReplacement
 from inglenook.errors import InglenookError, MediaError
 from inglenook.media.folders import Folders
@@ -30,7 +30,9 @@ from inglenook.workers.remote.errors import JobRefused
 from inglenook.workers.remote.inputs import InputFiles
 from inglenook.workers.remote.journal import RemoteJournal
 from inglenook.workers.remote.limits import RemoteLimits
+from inglenook.workers.remote.model_lists import read_embeddings, read_model_lists
 from inglenook.workers.remote.outputs import FetchedFiles
+from inglenook.workers.remote.pace import CatalogPace
 from inglenook.workers.remote.refusal import refusal_text
 from inglenook.workers.remote.server_stats import read_devices, read_versions
 from inglenook.workers.remote.sockets import Sockets
@@ -41,6 +43,7 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.3, 5.0
 _FIRST_REST_S, _LONGEST_REST_S = 1.0, 60.0
 _SOON_S = 0.5
 _CLOSE_S = 3.0
+_EMBEDDINGS_S = 5.0
 _NEVER_S = 1e9
 """How long a stream waits for a server that is away: the worker decides, not the stream."""
 
@@ -64,6 +67,10 @@ class RemoteWorker:
         self.capacity = max(1, slots)
         self.documents: Mapping[str, Any] | None = None
         self.model_files: Mapping[str, frozenset[str]] = {}
+        self.model_lists: Mapping[str, tuple[str, ...]] = {}
+        """What its `/models` list."""
+        self.embeddings: frozenset[str] | None = None
+        """What its `/embeddings` list; None where it does not say."""
         self.devices: Sequence[Device] = ()
         self.versions: Mapping[str, str] = {}
         self.packs: Sequence[PackReport] = ()
@@ -106,6 +113,8 @@ class RemoteWorker:
         self._run_tasks: set[asyncio.Task[None]] = set()
         """Runs until their sockets are closed."""
         self._look_now = asyncio.Event()
+        self._pace = CatalogPace(self._limits.catalog_interval_s)
+        self._has_come_up = asyncio.Event()
 
     def _client(self, connect_attempts: int) -> AsyncClient:
         limits = self._limits
@@ -211,6 +220,9 @@ class RemoteWorker:
 
     async def _come_up(self) -> None:
         await self._load_catalog()
+        with contextlib.suppress(ClientError, TimeoutError):
+            async with asyncio.timeout(min(_EMBEDDINGS_S, self._limits.request_s)):
+                self.embeddings = await read_embeddings(self._asking)
         if self._given_up:
             async with asyncio.timeout(self._limits.request_s):
                 self._given_up = await stop_all(self._asking, self._given_up)
@@ -220,7 +232,10 @@ class RemoteWorker:
                 found = await find(self._asking, dict(self._expected))
         self._heard()
         self._is_up = True
+        self._pace.happened(asyncio.get_running_loop().time())
+        self._has_come_up.set()
         self._server.sockets.prepare()
+        self._tasks.start(self._refresh_lists())
         self.problem = None
         self._logger.info("remote worker %s is ready: %d node classes", self.name, len(self.documents or ()))
         self._tell_found(found)
@@ -284,10 +299,28 @@ class RemoteWorker:
     # -- what it can do ----------------------------------------------------------------------------------------------
 
     async def _keep_catalog(self) -> None:
+        loop, pace = asyncio.get_running_loop(), self._pace
         while True:
-            await asyncio.sleep(self._limits.catalog_interval_s)
-            if self._is_up:
-                await self._refresh_catalog()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pace.pause_s(loop.time(), is_cheap=self._etag is not None)):
+                    await self._has_come_up.wait()
+                    self._has_come_up.clear()
+                    continue
+            if not self._is_up:
+                continue
+            if pace.asks_for_lists(loop.time()):
+                await self._refresh_lists()
+            if await self._refresh_catalog() or (pace.is_quick(loop.time()) and await self._is_starting()):
+                pace.happened(loop.time())
+
+    async def _is_starting(self) -> bool:
+        """Whether the server says that it is not complete yet: an inglenook that imports node packs."""
+        try:
+            async with asyncio.timeout(self._limits.request_s):
+                health = await self._asking.get("/api/health")
+        except (ClientError, TimeoutError):
+            return False
+        return isinstance(health, dict) and health.get("status") == "starting"
 
     async def _refresh_catalog(self) -> bool:
         """Whether the server has other classes or files than were known."""
@@ -297,8 +330,16 @@ class RemoteWorker:
             self._logger.warning("the catalog of remote worker %s cannot be read: %s", self.name, error)
             return False
         if changed:
+            self._tasks.start(self._refresh_lists())
             self._tell_ready()
         return changed
+
+    async def _refresh_lists(self) -> None:
+        """Read which model files the server has; where it does not answer, what was known stays."""
+        with contextlib.suppress(ClientError, TimeoutError):
+            async with asyncio.timeout(self._limits.request_s):
+                self.embeddings = await read_embeddings(self._asking)
+                self.model_lists = await read_model_lists(self._asking)
 
     async def _load_catalog(self) -> bool:
         """Read the server's catalog and devices, if they are not known; whether the catalog is another one.
@@ -386,13 +427,13 @@ class RemoteWorker:
         loop.call_later(self._pause_s + 0.01, self._tell_ready)
 
     async def _refused(self, attempt: Attempt, error: JobRefused) -> None:
-        """A server whose classes or files have changed is not the place for the job; else the job is at fault."""
+        """A server whose classes or files have changed is not the place for the job; else others are asked."""
         if await self._refresh_catalog():
             self._die(attempt, Death(Cause.LOST, f"{self.name} can no longer run it: {error}"))
             return
-        node = next(iter(error.node_errors), "")
+        node = next((NodeRef(str(one), str(one), None, str(one)) for one in error.node_errors), None)
         text = f"{self.name} refuses the workflow: {refusal_text(error)}"
-        self._finish(attempt, attempt.failed(text, "inglenook.WorkflowRefused", str(node)))
+        self._die(attempt, Death(Cause.REFUSED, text, node))
 
     def _is_current(self, attempt: Attempt) -> bool:
         return self._attempts.get(attempt.request.job_id) is attempt
