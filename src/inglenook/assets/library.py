@@ -99,9 +99,9 @@ class AssetLibrary:
         """Some assets of a folder, hidden ones too, in the order of ids; those without a hash, if it is asked for."""
         return await self._read(queries.after, root, last_id, at_most, without_hash=without_hash)
 
-    async def with_content(self, content: str, user: str | None) -> tuple[Asset, Path] | None:
-        """An asset that has this hash, and its file, which has not changed since; None when there is none."""
-        found = await self._read(queries.of_hash, content, user)
+    async def with_content(self, content: str, user: str | None, root: str | None = None) -> tuple[Asset, Path] | None:
+        """An asset (in this root) that has this hash, and its file, which has not changed since; None without one."""
+        found = await self._read(queries.of_hash, content, user, root)
         return await asyncio.to_thread(self._first_unchanged, found)
 
     async def file_of(self, asset: Asset) -> Path:

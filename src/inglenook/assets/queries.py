@@ -91,9 +91,13 @@ def _keys(found: Matching, part: Page, *, is_sorted: bool) -> Select[Any] | Comp
     return union_all(*(keys.where(*walked(found, root)) for root in found.roots)).order_by(*order)
 
 
-def of_hash(connection: Connection, content_hash: str, user: str | None, at_most: int = 20) -> list[Asset]:
-    """The assets with this content, those that stand for a file first."""
+def of_hash(
+    connection: Connection, content_hash: str, user: str | None, root: str | None = None, at_most: int = 20
+) -> list[Asset]:
+    """The assets with this content (in one root), those that stand for a file first."""
     conditions = [assets.c.hash == content_hash, *shown_to(user)]
+    if root is not None:
+        conditions.append(assets.c.root == root)
     found = select(assets).where(*conditions).order_by(assets.c.is_reference, assets.c.created_ms).limit(at_most)
     return _assets(connection, connection.execute(found))
 
