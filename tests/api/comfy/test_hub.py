@@ -209,13 +209,54 @@ async def test_an_interruption_of_nobodys_run_is_told_to_all_and_its_other_event
 async def test_a_run_with_a_client_is_told_to_it_alone(hub):
     run = a_run(client_id="owner")
     async with four_clients(hub, run) as clients:
-        hub.run_events(run, [events.Started(1), events.Text(node(1), "half"), BLOCKED, events.Succeeded({}, {}, 1)])
+        hub.run_events(run, [events.Started(1), BLOCKED, events.Succeeded({}, {}, 1)])
         hub.run_left(run)
         hub.notice("end", {}, None)
         for client in clients:
             await client.hears("end")
         heard = [[kind for kind in kinds(client) if kind not in ("end", "task_update")] for client in clients]
-    assert heard == [["execution_start", "binary", "execution_error", "execution_success", "executing"], [], [], []]
+    assert heard == [["execution_start", "execution_error", "execution_success", "executing"], [], [], []]
+
+
+@pytest.mark.parametrize(("sid", "hears"), [(None, [True] * 4), ("other", [False, True, False, False])])
+async def test_text_goes_to_all_sockets_or_to_the_one_that_is_named_whoever_submitted_the_job(hub, sid, hears):
+    run = a_run(client_id="owner")
+    async with four_clients(hub, run) as clients:
+        hub.run_events(run, [events.Started(1), events.Text(node(1), "half", sid), events.Succeeded({}, {}, 1)])
+        hub.notice("end", {}, None)
+        for client in clients:
+            await client.hears("end")
+        assert ["binary" in kinds(client) for client in clients] == hears
+        assert kinds(clients[0])[0] == "execution_start"
+
+
+@pytest.mark.parametrize("sid", [None, "a"])
+async def test_text_never_goes_to_another_users_socket(hub, sid):
+    async with (
+        connected(hub, "clientId=a", user="anna") as anna,
+        connected(hub, "clientId=a", user="bert") as bert,
+    ):
+        hub.run_events(a_run(user="anna", client_id="a"), [events.Text(node(1), "half", sid)])
+        hub.notice("end", {}, "a")
+        await anna.hears("end")
+        await bert.hears("end")
+        assert [kinds(anna), kinds(bert)] == [["binary", "end"], ["end"]]
+
+
+@pytest.mark.parametrize("query", ["", "clientId=owner"])
+async def test_whoever_hears_a_run_hears_of_the_queue_in_its_turn(hub, query):
+    """websocket.md, section 5: two `status` before the run, one between its end and `executing: null`."""
+    run = a_run(client_id=query.removeprefix("clientId=") or None)
+    async with connected(hub, query) as client:
+        client.heard.clear()
+        hub.queue_changed(1, run)
+        hub.queue_changed(1, run)
+        hub.run_events(run, [events.Started(1), events.Succeeded({}, {}, 1)])
+        hub.queue_changed(0, run)
+        hub.run_left(run)
+        await client.hears("executing")
+        told = [message["type"] for message in client.heard if message["type"] != "task_update"]
+    assert told == ["status", "status", "execution_start", "execution_success", "status", "executing"]
 
 
 async def test_a_client_that_submits_nobodys_running_job_again_hears_all_of_it(hub):

@@ -82,3 +82,8 @@ class Connected:
     def targets(self, run: Run) -> list[ClientSocket]:
         """Sockets that are told at least something of a run."""
         return self.of_user(run.job.user) if run.job.client_id is None else self.clients(run)
+
+    @staticmethod
+    def hears_all(socket: ClientSocket, run: Run) -> bool:
+        """Whether a target of a run is told all of it: those that submitted it are, under whichever id."""
+        return run.job.client_id is not None or socket.hears_everything or socket.sid in run.also_for

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 from urllib.parse import parse_qsl
 
-import orjson
 from starlette.websockets import WebSocket, WebSocketState
 
 from inglenook.api.comfy.client_socket import ClientSocket
 from inglenook.api.comfy.connected import Connected
-from inglenook.api.comfy.messages import RunMessages, final_messages, message, status
+from inglenook.api.comfy.messages import RunMessages, addressed, final_messages, message, of_pack, status
 from inglenook.api.comfy.outgoing import Outgoing, Scope
 from inglenook.api.comfy.socket_commands import SocketCommands
 from inglenook.api.comfy.task_updates import TaskUpdates
@@ -28,10 +26,8 @@ from inglenook.api.deps import is_open, owner
 from inglenook.api.log_feed import Entry, LogFeed, logs_event
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.run import Run
-from inglenook.engine.events import AnyEvent, Custom, NodeStarted
+from inglenook.engine.events import AnyEvent, Custom, NodeStarted, Text
 from inglenook.jobs import JobId, JobStore
-
-logger = logging.getLogger(__name__)
 
 STATUS_INTERVAL_S = 0.05
 """Sockets that do not own the job hear of the queue's length at most this often."""
@@ -73,14 +69,11 @@ class SocketHub:
         """Render events and queue them where they belong."""
         if not self._sockets:
             return
-        if any(type(event) is Custom for event in events):
-            for is_custom, group in groupby(events, lambda event: type(event) is Custom):
-                if is_custom:
-                    self._tell_custom(run, group)
-                else:
-                    self._tell(run, list(group))
-        else:
-            self._tell(run, events)
+        for is_addressed, group in groupby(events, lambda event: type(event) in (Custom, Text)):
+            if is_addressed:
+                self._tell_addressed(run, group)
+            else:
+                self._tell(run, list(group))
         watchers = self._sockets.watchers(run)
         if watchers and (update := self._task_updates.went_on(run, events)) is not None:
             _put(watchers, [update])
@@ -95,17 +88,17 @@ class SocketHub:
             self._renderers[run.job.id] = (run.job.attempt, renderer)
         self._deliver(run, targets, renderer.render_all(events))
 
-    def _tell_custom(self, run: Run, events: Iterable[AnyEvent]) -> None:
-        """What a node pack sends during a run: to a client of the run's user, or to all of them."""
-        customs = (event for event in events if isinstance(event, Custom))
-        for client_id, group in groupby(customs, lambda event: event.client_id):
-            items = [item for event in group if (item := _pack_message(event.name, event.data)) is not None]
-            user = run.job.user
-            _put(self._sockets.of_user(user) if client_id is None else self._sockets.named(user, client_id), items)
+    def _tell_addressed(self, run: Run, events: Iterable[AnyEvent]) -> None:
+        """What a node sends during a run: to a client of the run's user, or to all of them."""
+        user = run.job.user
+        for event in events:
+            if isinstance(event, Custom | Text) and (item := addressed(event)) is not None:
+                sid = event.client_id
+                _put(self._sockets.of_user(user) if sid is None else self._sockets.named(user, sid), [item])
 
     def notice(self, name: str, data: Any, client_id: str | None) -> None:
         """Tell one client, or everybody, what a node pack has to say outside a run."""
-        item = _pack_message(name, data)
+        item = of_pack(name, data)
         if item is not None:
             _put([socket for socket in self._sockets if client_id in (None, socket.sid)], [item])
 
@@ -142,9 +135,7 @@ class SocketHub:
         """Tell the owner of the job at once, the others too unless they were told just now: then soon."""
         self._change += 1
         owners = [] if run is None else self._owners(run)
-        for socket in owners:
-            socket.put([status(self._remaining(socket.shown_user))])
-            self._told[socket] = self._change
+        self._put_status(owners)
         if self._status_timer is None and len(self._sockets) > len(owners):
             loop = asyncio.get_running_loop()
             at = max(loop.time(), self._told_at + STATUS_INTERVAL_S)
@@ -153,37 +144,35 @@ class SocketHub:
             _put(watchers, [self._task_updates.changed(run)])
 
     def _owners(self, run: Run) -> list[ClientSocket]:
-        """Whose job it is. An open socket learns here of its user: before, it is told of no job of that user."""
-        if (client_id := run.job.client_id) is None:
-            return []
-        self._sockets.learn(run.job.user, client_id)
-        return self._sockets.named(run.job.user, client_id)
+        """Who hears all of a run, and so of the queue in its turn: the last `status` comes before the run's end.
+
+        An open socket learns here of its user: before, it is told of no job of that user.
+        """
+        for client_id in run.client_ids:
+            self._sockets.learn(run.job.user, client_id)
+        return [socket for socket in self._sockets.targets(run) if self._sockets.hears_all(socket, run)]
 
     def _tell_status(self) -> None:
         self._status_timer = None
         self._told_at = asyncio.get_running_loop().time()
+        self._put_status(socket for socket in self._sockets if self._told.get(socket) != self._change)
+
+    def _put_status(self, sockets: Iterable[ClientSocket]) -> None:
         items: dict[str | None, Outgoing] = {}
-        for socket in self._sockets:
-            if self._told.get(socket) != self._change:
-                item = items.get(socket.shown_user)
-                if item is None:
-                    item = items[socket.shown_user] = status(self._remaining(socket.shown_user))
-                socket.put([item])
-                self._told[socket] = self._change
+        for socket in sockets:
+            user = socket.shown_user
+            item = items.get(user) or items.setdefault(user, status(self._remaining(user)))
+            socket.put([item])
+            self._told[socket] = self._change
 
     def _remaining(self, user: str | None) -> int:
         """How many jobs the user sees in `/queue`."""
         return self._dispatcher.remaining_of(user)
 
     def _deliver(self, run: Run, targets: list[ClientSocket], items: list[Outgoing]) -> None:
-        if run.job.client_id is not None:
-            _put(targets, items)
-            return
         for_everyone = [item for item in items if item.scope is Scope.EVERYONE]
         for socket in targets:
-            # A client that has submitted the same job under its own id wants all of it.
-            is_meant = socket.hears_everything or socket.sid in run.also_for
-            socket.put(items if is_meant else for_everyone)
+            socket.put(items if self._sockets.hears_all(socket, run) else for_everyone)
 
     # -- logs --------------------------------------------------------------------------------------------------------
 
@@ -296,12 +285,3 @@ def client_id_of(query: bytes) -> str:
 def _put(sockets: Iterable[ClientSocket], items: Sequence[Outgoing]) -> None:
     for socket in sockets:
         socket.put(items)
-
-
-def _pack_message(name: str, data: Any) -> Outgoing | None:
-    """What a node pack sends; a slow reader may miss it, since nobody knows how much of it there will be."""
-    try:
-        return message(name, data, droppable=True)
-    except orjson.JSONEncodeError:
-        logger.exception("message %.100s of a node pack could not be told", name)
-        return None
