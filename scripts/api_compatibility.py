@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
-from inglenook.api.app import route_table
+from inglenook.api.app import bare_routes, route_table
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "api-compatibility.md"
@@ -35,9 +36,11 @@ HEAD = """# API compatibility
 Every route of ComfyUI's API with its state here, and the routes that inglenook adds. `scripts/api_compatibility.py`
 writes this page from the routes themselves; a test compares the two.
 
-Every route exists bare and under `/api` (`/internal/*` bare only). `HEAD` works wherever `GET` does, `OPTIONS`
-everywhere. Bad input is answered with ComfyUI's status code; where ComfyUI would answer 500, or a text, with a JSON
-error instead: `{"error": {"type", "message", "details"}}`.
+Every route exists bare and under `/api`, with these exceptions. Only under `/api`: {under_api}, and what is listed so
+among inglenook's own. Only bare: {bare}.
+
+`HEAD` works wherever `GET` does, `OPTIONS` everywhere. Bad input is answered with ComfyUI's status code;
+where ComfyUI would answer 500, or a text, with a JSON error instead: `{{"error": {{"type", "message", "details"}}}}`.
 """
 
 NOTES = {
@@ -56,7 +59,7 @@ NOTES = {
     "POST /users": "Works in single-user mode too.",
     "GET /userdata": "Without `dir`: all files of the user. `POST /userdata` stores a form or JSON.",
     "GET /userdata/{file}": "Always a download that no page can run, but for `user.css`.",
-    "GET /": "JSON; with `--front-end editor` the editor, which is always at `/editor/`.",
+    "GET /": "A page that leads to the editor, which is always at `/editor/`; with `--front-end editor` the editor.",
     "GET /workflow_templates": "The server's own library stands among the packs as `inglenook`; `POST`, `PUT` and"
     " `DELETE` change it.",
 }
@@ -71,9 +74,12 @@ def render() -> str:
         for method in sorted(route.methods or ())
         if not (method == "HEAD" and "GET" in (route.methods or ()))
     }
-    parts = [HEAD]
     shown = set()
     contract = [(method, path, section) for method, path, section in json.loads(COMFYUI.read_text())]
+    comfyuis = {(method, path_key(path)) for method, path, _ in contract}
+    known = {route.path for (method, key), route in ours.items() if (method, key) in comfyuis}
+    under_api = [path.removeprefix("/api") for path in known if path.startswith("/api/")]
+    parts = [HEAD.format(bare=roots_of(bare_routes()), under_api=roots_of(under_api))]
     unknown = set(NOTES) - {f"{method} {path}" for method, path, _ in contract}
     if unknown:
         raise ValueError(f"notes on routes that ComfyUI does not have: {sorted(unknown)}")
@@ -97,6 +103,11 @@ def render() -> str:
     ]
     parts.append("## inglenook's own\n\n| Route | |\n|---|---|\n" + "\n".join(own) + "\n")
     return "\n".join(parts)
+
+
+def roots_of(paths: Iterable[str]) -> str:
+    """The first segments of paths, as a list."""
+    return ", ".join(sorted({f"`/{path.split('/')[1]}`" for path in paths}))
 
 
 SERVED_APART = {("GET", "/ws"), ("GET", "/docs/{node}/{language}.md")}

@@ -113,8 +113,16 @@ def test_text_is_shown_at_the_node_that_it_names(server, emitted):
     server.send_progress_text("half", "7.0.0.1")
     server.send_progress_text("öl".encode(), "9")
     server.send_sync(BinaryEventTypes.TEXT, struct.pack(">I", 1) + b"9done")
+    server.send_progress_text("mine", "9", "a")
+    server.send_sync(BinaryEventTypes.TEXT, struct.pack(">I", 1) + b"9ours", sid="b")
     other = events.NodeRef("9", "9", None, "9")
-    assert emitted == [events.Text(NODE, "half"), events.Text(other, "öl"), events.Text(other, "done")]
+    assert emitted == [
+        events.Text(NODE, "half"),
+        events.Text(other, "öl"),
+        events.Text(other, "done"),
+        events.Text(other, "mine", "a"),
+        events.Text(other, "ours", "b"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -184,6 +184,11 @@ def route_table() -> list[APIRoute]:
     return [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
 
 
+def bare_routes() -> list[str]:
+    """Return the paths that do not exist under `/api`."""
+    return [route.path for router in _BARE_ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+
+
 def _add_routes(app: FastAPI) -> None:
     sockets = APIRouter()
 

@@ -106,6 +106,14 @@ async def object_body(request: Request, max_depth: int, *, lenient: bool = False
     raise ApiError(400, "invalid_json", f"The body must be a JSON object, not {type(value).__name__}")
 
 
+def refuse_unknown_fields(body: dict[str, Any], *known: str) -> None:
+    """Raise ApiError 400 for a field that is none of these: where it is misspelt, what it asks for would be lost."""
+    unknown = sorted(body.keys() - set(known))
+    if unknown:
+        expected = f"The fields are {', '.join(known)}" if known else "The body has no fields"
+        raise ApiError(400, "unknown_field", f"There is no field {unknown[0][:100]!r}", expected)
+
+
 def id_list(value: Any) -> list[str]:
     """Return the ids in a list, numbers as text. Raises ApiError 400 when it is none."""
     if not isinstance(value, list) or any(isinstance(item, (dict, list)) for item in value):

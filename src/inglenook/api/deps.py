@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 
 from inglenook.api.access.keyring import KeyRing
 from inglenook.api.asset_services import AssetServices
-from inglenook.api.identity import user_of
+from inglenook.api.identity import IS_OPEN, user_of
 from inglenook.api.library import WorkflowLibrary
 from inglenook.api.media_reader import MediaReader
 from inglenook.api.recognised import Recognised
@@ -74,6 +74,11 @@ def settings(connection: HTTPConnection) -> Settings:
 def owner(connection: HTTPConnection) -> str | None:
     """Return the user whose jobs a request may see and touch; None when everybody may all."""
     return user_of(connection) if settings(connection).multi_user else None
+
+
+def is_open(websocket: HTTPConnection) -> bool:
+    """Whether nobody has said whose a socket is, where users are told apart."""
+    return settings(websocket).multi_user and IS_OPEN in websocket.scope
 
 
 def folders(connection: HTTPConnection) -> Folders:

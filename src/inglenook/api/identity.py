@@ -1,8 +1,9 @@
 """Who is behind a request: the user whose settings, files and jobs it means.
 
 One server for several users (`multi_user`) is told by the header `Comfy-User`, as ComfyUI's editor sends it; a socket,
-which a browser opens without headers, by `?user=`. This is no protection: whoever may call may name any user. What
-comes before this layer and knows better (a key that belongs to a user) puts the id into the scope, and it stays.
+which a browser opens without headers, by `?user=`; one that says nothing learns it later (`comfy/connected.py`). This
+is no protection: whoever may call may name any user. What comes before this layer and knows better (a key that belongs
+to a user) puts the id into the scope, and it stays.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ USER = "inglenook.user"
 
 IS_BOUND = "inglenook.user_is_bound"
 """Key of the scope: the user is known from a key, not from what the request says."""
+
+IS_OPEN = "inglenook.user_is_open"
+"""Key of the scope of a socket: neither a key nor the handshake has said whose it is."""
 
 
 def user_of(connection: HTTPConnection) -> str:
@@ -43,7 +47,9 @@ class Identity:
             self._bind(scope)
         elif self._is_multi_user and scope["type"] in ("http", "websocket"):
             named = _named(scope)
-            scope[USER] = named if self._users.knows(named) else None
+            if named is None and scope["type"] == "websocket":
+                scope[IS_OPEN] = True
+            scope[USER] = (named or DEFAULT_USER) if self._users.knows(named or DEFAULT_USER) else None
             if scope[USER] is None and scope["type"] == "websocket":
                 await receive()
                 await send({"type": "websocket.close", "code": 1008, "reason": "unknown user"})
@@ -60,12 +66,12 @@ class Identity:
             scope[USER] = None
 
 
-def _named(scope: Scope) -> str:
-    """The user that a request names, the default one without a name."""
+def _named(scope: Scope) -> str | None:
+    """The user that a request names: empty for the default one, None without a name."""
     for name, value in scope["headers"]:
         if name == b"comfy-user":
-            return str(value, "utf-8", "replace") or DEFAULT_USER
+            return bytes(value).decode("utf-8", "replace")
     if scope["type"] == "websocket":
-        for user in parse_qs(scope["query_string"].decode("latin-1")).get("user", ()):
-            return user or DEFAULT_USER
-    return DEFAULT_USER
+        for user in parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).get("user", ()):
+            return str(user)
+    return None

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from inglenook.api.access.caller import caller_keys
 from inglenook.api.deps import Services
 from inglenook.api.preparation import Prepared, SetValues, prepare
 from inglenook.api.refusal import PromptRefused
@@ -166,11 +167,11 @@ async def make_job(
 ) -> NewJob:
     """Read and check a body as `submit` does, and stop before the job is queued. What takes long is done in threads."""
     do = asyncio.to_thread if size_bytes > _LARGE_BODY else at_once
-    body, secrets = split_secrets(body)  # first of all: packs that rewrite prompts get none
+    body, secrets = await do(split_secrets, body, caller_keys())  # first of all: packs that rewrite prompts get none
     body = await server.questions.rewrite(body)
     payload, body = _payload(body)
     number = _number(body, server.dispatcher.next_number())
-    strict = server.settings.strict or _extra_data(body).get("strict") is True
+    strict = server.settings.strict or _is_strict(body)
     prepared = await prepare(
         server, payload, _targets(body), do, strict=strict, user=origin.user, set_values=set_values
     )
@@ -248,6 +249,13 @@ def _extra_data(body: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(extra_data, dict):
         raise PromptRefused.simple("invalid_prompt", "extra_data must be an object", repr(extra_data)[:200])
     return extra_data
+
+
+def _is_strict(body: dict[str, Any]) -> bool:
+    strict = _extra_data(body).get("strict")
+    if strict is not None and not isinstance(strict, bool):
+        raise PromptRefused.simple("invalid_prompt", "extra_data.strict must be true or false", repr(strict)[:200])
+    return strict is True
 
 
 def _job(

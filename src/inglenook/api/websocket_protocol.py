@@ -150,6 +150,8 @@ class BatchingProtocol(WebSocketsSansIOProtocol):
         frames = message.get("frames")
         if frames is None or not self.handshake_complete:
             await super().send(message)
+            if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+                self.handshake_complete = True  # refused, as ASGI has it: uvicorn takes it for a fault of the app
             return
         await self.writable.wait()
         if self.disconnected or self.close_sent or self.conn.state is not State.OPEN:

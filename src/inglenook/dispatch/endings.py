@@ -11,7 +11,7 @@ import msgspec
 
 from inglenook.dispatch.needs import needs
 from inglenook.dispatch.run import Run
-from inglenook.engine.events import AnyEvent, Failed, Interrupted, NodeRef, Started, Succeeded
+from inglenook.engine.events import AnyEvent, Cached, Failed, Interrupted, NodeRef, Started, Succeeded
 from inglenook.jobs import Job, JobResult, State
 from inglenook.workers.worker import Cause, Death
 
@@ -37,13 +37,20 @@ def after_death(run: Run, death: Death, now_ms: int) -> list[AnyEvent]:
     outputs = {done.node.node_id: done.output for done in run.done if done.output is not None}
     meta = {done.node.node_id: done.node for done in run.done}
     end = Interrupted(node.real_id, class_type, list(outputs), outputs, meta, now_ms)
-    started: list[AnyEvent] = [] if run.started else [Started(now_ms)]
+    started = _untold_start(run, now_ms)
     if death.cause is Cause.CANCEL or run.is_cancelled:
         return [*started, end]
     if death.cause is Cause.REFUSED:
         return [*started, _failure(end, death.reason, _REFUSED)]
     message = f"The process that ran this job was ended: {death.reason}."
     return [*started, _failure(end, message, _OF_DEATH.get(death.cause, "inglenook.WorkerDied"))]
+
+
+def _untold_start(run: Run, now_ms: int) -> list[AnyEvent]:
+    """How a run began, as far as its process did not come to tell: the job's own start, and nothing from the cache."""
+    since_ms = run.job.started_ms or now_ms
+    started: list[AnyEvent] = [] if run.started else [Started(since_ms)]
+    return started if run.cached else [*started, Cached([], since_ms)]
 
 
 def without_worker(lacking: Mapping[str, Sequence[str]], now_ms: int) -> list[AnyEvent]:
@@ -56,7 +63,7 @@ def without_worker(lacking: Mapping[str, Sequence[str]], now_ms: int) -> list[An
         what = f"No worker has all node classes: {each}."
     message = f"{what} Install the node pack, then submit the job again."
     end = Interrupted("", "", [], {}, {}, now_ms)
-    return [Started(now_ms), _failure(end, message, "inglenook.MissingNodeType")]
+    return [Started(now_ms), Cached([], now_ms), _failure(end, message, "inglenook.MissingNodeType")]
 
 
 def unstorable(run: Run, reason: str, now_ms: int) -> Failed:
@@ -68,7 +75,8 @@ def lost_with_server(job: Job, now_ms: int) -> JobResult:
     """The end of a job that was running each time the server died."""
     message = f"The server died {job.server_deaths} times while this job ran; it was not tried again."
     end = _failure(Interrupted("", "", [], {}, {}, now_ms), message, "inglenook.ServerDied")
-    return result_of(Run(job, needs(()), started=Started(job.started_ms or now_ms), end=end))
+    since_ms = job.started_ms or now_ms
+    return result_of(Run(job, needs(()), started=Started(since_ms), cached=Cached([], since_ms), end=end))
 
 
 def result_of(run: Run) -> JobResult:

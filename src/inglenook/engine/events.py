@@ -70,10 +70,11 @@ class ImageSent(Event, frozen=True, tag=True):
 
 
 class Text(Event, frozen=True, tag=True):
-    """Progress text of a node."""
+    """Progress text of a node, to one socket or all."""
 
     node: NodeRef
     text: str
+    client_id: str | None = None
 
 
 class Custom(Event, frozen=True, tag=True):

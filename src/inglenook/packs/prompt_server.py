@@ -127,11 +127,12 @@ class PromptServer:
     def send_sync(self, event: str | int, data: Any, sid: str | None = None) -> None:
         """Send a message to one client, or to all without `sid`. Any thread may call it.
 
-        Numbers are BinaryEventTypes: those belong to the node that is being executed, and go to whoever submitted the
-        job. Raises NodeError for bytes in the data of a named event, ValueError for an unknown number.
+        Numbers are BinaryEventTypes: those belong to the node that is being executed; pictures go to whoever submitted
+        the job, whatever `sid` says. Raises NodeError for bytes in the data of a named event, ValueError for an unknown
+        number.
         """
         if isinstance(event, int):
-            self._send_binary(event, data)
+            self._send_binary(event, data, sid)
         else:
             host().send(well_formed(str(event)), plain(data), None if sid is None else well_formed(str(sid)))
 
@@ -152,7 +153,7 @@ class PromptServer:
         self.send_sync(BinaryEventTypes.UNENCODED_PREVIEW_IMAGE, image_data, sid)
 
     def send_progress_text(self, text: str | bytes, node_id: str, sid: str | None = None) -> None:
-        """Show `text` at a node of the job that runs now."""
+        """Show `text` at a node of the job that runs now, to one client, or to all without `sid`."""
         current = context.current()
         if current is None:
             logger.debug("text for node %s is not sent: no node is being executed in this thread", node_id)
@@ -160,9 +161,9 @@ class PromptServer:
         shown = text.decode("utf-8", "replace") if isinstance(text, (bytes, bytearray)) else str(text)
         name = well_formed(str(node_id))
         node = current.node if name == current.node.node_id else NodeRef(name, name, None, name)
-        current.emit(Text(node, well_formed(shown)))
+        current.emit(Text(node, well_formed(shown), None if sid is None else well_formed(str(sid))))
 
-    def _send_binary(self, event: int, data: Any) -> None:
+    def _send_binary(self, event: int, data: Any, sid: str | None) -> None:
         try:
             kind = BinaryEventTypes(event)
         except ValueError:
@@ -181,7 +182,7 @@ class PromptServer:
                 context.send_image(*encode_preview(data[0]))
             case BinaryEventTypes.TEXT:
                 node_id, text = _addressed_text(data)
-                self.send_progress_text(text, node_id)
+                self.send_progress_text(text, node_id, sid)
 
     # -- prompts -----------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Where a key may stand, over real sockets, and what those hear who give none, a wrong one, or one too small."""
 
 import json
+import logging
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -65,13 +66,14 @@ async def test_a_token_in_the_address_counts_for_sockets_alone(keyed):
 
 
 @pytest.mark.parametrize("path", ["/ws", "/ws?token=wrong-wrong-wrong", "/ws?token=", "/api/ws?clientId=a", "/other"])
-async def test_a_socket_without_a_right_key_is_refused_before_it_opens(keyed, path):
+async def test_a_socket_without_a_right_key_is_refused_before_it_opens(keyed, path, caplog):
     with pytest.raises(InvalidStatus) as refused:
         async with keyed.socket(path):
             pass
     assert refused.value.response.status_code == 401
     assert json.loads(refused.value.response.body)["error"]["type"] == "unauthorized"
     assert refused.value.response.headers["WWW-Authenticate"].startswith("Bearer")
+    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 async def test_where_a_server_cannot_answer_a_handshake_the_socket_is_closed(tmp_path):

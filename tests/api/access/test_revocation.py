@@ -211,6 +211,17 @@ async def test_a_key_that_cannot_be_is_refused(tmp_path, body):
         assert answer.json()["error"]["type"] in ("invalid_request", "invalid_json")
 
 
+@pytest.mark.parametrize("field", ["scopes", "Scope", "expires"])
+async def test_a_field_that_is_not_known_does_not_make_a_wider_key(tmp_path, field):
+    async with keyed_server(tmp_path, api_key=GIVEN) as server:
+        answer = await server.post("/keys", {"name": "a", field: ["read"]}, GIVEN)
+        assert answer.status_code == 400
+        assert repr(field) in answer.json()["error"]["message"]
+        assert [
+            entry["name"] for entry in (await server.get("/keys", GIVEN)).json()["keys"] if entry["name"] == "a"
+        ] == []
+
+
 async def test_nobody_makes_the_first_key_over_http(tmp_path):
     async with keyed_server(tmp_path, insecure=True) as server:
         answer = await server.post("/keys", {"name": "mine", "scope": "admin"})

@@ -9,6 +9,7 @@ import orjson
 import pytest
 from PIL import Image
 
+from inglenook.engine.secrets import split_secrets
 from tests.api.live import LiveServer, is_left, picture_graph, read_until
 
 KEY = "the-servers-own-key-0123456789"
@@ -83,7 +84,8 @@ def use(server):
     """Run jobs with secrets in every way; what comes back on all sides."""
     sent = []
     extra = {"api_key": KEY, "api_key_comfy_org": COMFY_KEY, "auth_token_comfy_org": TOKEN,
-             "extra_pnginfo": {"workflow": {"id": "w"}}}  # fmt: skip
+             "extra_pnginfo": {"workflow": {"id": "w", "note": f"{TOKEN} and {KEY}"}, "api_key": KEY, "list": [KEY],
+                               "deep": [{"api_key_comfy_org": "x", KEY: {"auth_token_comfy_org": 7}}]}}  # fmt: skip
     graphs = {
         "png": picture_graph(1, sink="SaveImage", filename_prefix="png"),
         "told": {"1": {"class_type": "Telltale", "inputs": {"fails": False}}},
@@ -166,6 +168,7 @@ def test_saved_pictures_carry_the_workflow_and_no_key(told):
     (path,) = (server.base / "output").glob("png_*.png")
     text = str(Image.open(io.BytesIO(path.read_bytes())).text)
     assert '"id": "w"' in text
+    assert "[secret] and [secret]" in text
     assert [secret for secret in SECRETS if secret in text] == []
 
 
@@ -201,3 +204,14 @@ def test_the_secret_of_logins_is_kept_for_nobody_else(tmp_path):
     assert files
     assert all(path.stat().st_mode & 0o077 == 0 for path in files)
     assert Sessions(tmp_path, ring).find(made) is not None
+
+
+def test_the_extra_data_lose_secrets_and_nothing_else():
+    link = {"inputs": {"api_key": ["4", 0]}}
+    extra = {"api_key_comfy_org": COMFY_KEY, "a": {"api_key": "x", "prompt": link}, "b": [f"say {KEY}", COMFY_KEY, 1.5]}
+    body, secrets = split_secrets({"prompt": {}, "extra_data": extra}, [KEY])
+    assert secrets == {"api_key_comfy_org": COMFY_KEY}
+    kept = {"a": {"prompt": link}, "b": ["say [secret]", "[secret]", 1.5]}
+    assert body == {"prompt": {}, "extra_data": kept}
+    plain = {"extra_data": {"a": [1, None, "text"]}}
+    assert split_secrets(plain, [KEY]) == (plain, {})

@@ -431,6 +431,9 @@ class TestUpload:
         assert other.status_code == 201
         assert other.json()["tags"] == ["output"]
         assert (tmp_path / "output" / "c.png").is_file()
+        again = await upload(http, b"same", "d.png", tags="output")
+        assert (again.status_code, again.json()["id"]) == (200, other.json()["id"]), "though the older one is in input"
+        assert [path.name for path in (tmp_path / "output").iterdir()] == ["c.png"]
 
     async def test_another_file_of_that_name_is_numbered(self, http: httpx.AsyncClient) -> None:
         await upload(http, b"one")

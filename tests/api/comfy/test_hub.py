@@ -12,7 +12,7 @@ from starlette.websockets import WebSocketState
 
 from inglenook.api.comfy import socket_commands
 from inglenook.api.comfy.sockets import SocketHub
-from inglenook.api.identity import USER
+from inglenook.api.identity import IS_OPEN, USER
 from inglenook.dispatch.run import Run
 from inglenook.engine import events
 from inglenook.engine.events import NodeRef
@@ -25,9 +25,9 @@ class Client:
 
     application_state = WebSocketState.CONNECTED
 
-    def __init__(self, query="", user=None):
+    def __init__(self, query="", user=None, *, is_open=False):
         self.heard = []
-        self.scope = {"query_string": query.encode(), USER: user or DEFAULT_USER}
+        self.scope = {"query_string": query.encode(), USER: user or DEFAULT_USER} | ({IS_OPEN: True} if is_open else {})
         settings = SimpleNamespace(multi_user=user is not None, max_json_depth=100)
         self.app = SimpleNamespace(state=SimpleNamespace(services=SimpleNamespace(settings=settings)))
         self._said = asyncio.Queue()
@@ -59,8 +59,8 @@ class Client:
 
 
 @asynccontextmanager
-async def connected(hub, query="", user=None):
-    client = Client(query, user)
+async def connected(hub, query="", user=None, *, is_open=False):
+    client = Client(query, user, is_open=is_open)
     serving = asyncio.create_task(hub.serve(client))
     try:
         await client.hears("status")
@@ -209,13 +209,54 @@ async def test_an_interruption_of_nobodys_run_is_told_to_all_and_its_other_event
 async def test_a_run_with_a_client_is_told_to_it_alone(hub):
     run = a_run(client_id="owner")
     async with four_clients(hub, run) as clients:
-        hub.run_events(run, [events.Started(1), events.Text(node(1), "half"), BLOCKED, events.Succeeded({}, {}, 1)])
+        hub.run_events(run, [events.Started(1), BLOCKED, events.Succeeded({}, {}, 1)])
         hub.run_left(run)
         hub.notice("end", {}, None)
         for client in clients:
             await client.hears("end")
         heard = [[kind for kind in kinds(client) if kind not in ("end", "task_update")] for client in clients]
-    assert heard == [["execution_start", "binary", "execution_error", "execution_success", "executing"], [], [], []]
+    assert heard == [["execution_start", "execution_error", "execution_success", "executing"], [], [], []]
+
+
+@pytest.mark.parametrize(("sid", "hears"), [(None, [True] * 4), ("other", [False, True, False, False])])
+async def test_text_goes_to_all_sockets_or_to_the_one_that_is_named_whoever_submitted_the_job(hub, sid, hears):
+    run = a_run(client_id="owner")
+    async with four_clients(hub, run) as clients:
+        hub.run_events(run, [events.Started(1), events.Text(node(1), "half", sid), events.Succeeded({}, {}, 1)])
+        hub.notice("end", {}, None)
+        for client in clients:
+            await client.hears("end")
+        assert ["binary" in kinds(client) for client in clients] == hears
+        assert kinds(clients[0])[0] == "execution_start"
+
+
+@pytest.mark.parametrize("sid", [None, "a"])
+async def test_text_never_goes_to_another_users_socket(hub, sid):
+    async with (
+        connected(hub, "clientId=a", user="anna") as anna,
+        connected(hub, "clientId=a", user="bert") as bert,
+    ):
+        hub.run_events(a_run(user="anna", client_id="a"), [events.Text(node(1), "half", sid)])
+        hub.notice("end", {}, "a")
+        await anna.hears("end")
+        await bert.hears("end")
+        assert [kinds(anna), kinds(bert)] == [["binary", "end"], ["end"]]
+
+
+@pytest.mark.parametrize("query", ["", "clientId=owner"])
+async def test_whoever_hears_a_run_hears_of_the_queue_in_its_turn(hub, query):
+    """websocket.md, section 5: two `status` before the run, one between its end and `executing: null`."""
+    run = a_run(client_id=query.removeprefix("clientId=") or None)
+    async with connected(hub, query) as client:
+        client.heard.clear()
+        hub.queue_changed(1, run)
+        hub.queue_changed(1, run)
+        hub.run_events(run, [events.Started(1), events.Succeeded({}, {}, 1)])
+        hub.queue_changed(0, run)
+        hub.run_left(run)
+        await client.hears("executing")
+        told = [message["type"] for message in client.heard if message["type"] != "task_update"]
+    assert told == ["status", "status", "execution_start", "execution_success", "status", "executing"]
 
 
 async def test_a_client_that_submits_nobodys_running_job_again_hears_all_of_it(hub):
@@ -303,3 +344,85 @@ async def test_each_user_is_told_the_length_of_its_own_queue(hub):
             while len(anna.heard) < 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         assert anna.heard[1]["data"]["status"]["exec_info"]["queue_remaining"] == 2
+
+
+# A socket that cannot say whose it is, as the official editor's
+
+
+def an_editor(hub, sid):
+    return connected(hub, f"clientId={sid}", user=DEFAULT_USER, is_open=True)
+
+
+async def test_an_open_socket_hears_the_jobs_that_carry_its_id_whoever_submits_them(hub):
+    async with an_editor(hub, "e") as editor, connected(hub, "clientId=e", user="bert") as bert:
+        for user in ("anna", "bert"):
+            run = a_run(client_id="e", user=user)
+            hub.run_events(run, [events.Started(1), events.Custom("news", 1, "e"), events.Succeeded({}, {}, 1)])
+            hub.run_left(run)
+        hub.notice("end", {}, "e")
+        of_a_run = ["execution_start", "news", "execution_success", "executing"]
+        await bert.hears("end")
+        await editor.hears("end")
+        assert kinds(bert) == [*of_a_run, "end"]
+        assert kinds(editor) == [*of_a_run, *of_a_run, "end"]
+
+
+async def test_an_open_socket_hears_nothing_of_jobs_that_do_not_carry_its_id(hub):
+    async with an_editor(hub, "e") as editor:
+        for run in (a_run(client_id="other", user="anna"), a_run(user="anna")):
+            hub.queue_changed(1, run)
+            hub.run_events(
+                run, [events.Started(1), events.Custom("news", 1), events.Interrupted("", "", [], {}, {}, 1)]
+            )
+            hub.run_left(run)
+        hub.notice("end", {}, None)
+        await editor.hears("end")
+        assert kinds(editor) == ["end"]
+
+
+async def test_an_open_socket_becomes_its_users_and_loses_nothing_to_whoever_else_uses_its_id(hub):
+    hub._dispatcher.remaining_of = {DEFAULT_USER: 0, "anna": 3, "bert": 5}.__getitem__
+    async with an_editor(hub, "e") as editor:
+        lengths = []
+        for user in ("anna", "bert", "anna"):
+            editor.heard.clear()
+            hub.queue_changed(1, a_run(client_id="e", user=user))
+            told = (await editor.hears("status"))[-1]["data"]["status"]["exec_info"]["queue_remaining"]
+            lengths.append(told)
+        assert lengths == [3, 5, 3]
+        hub.queue_changed(1, a_run(client_id="e", user="bert"))
+        editor.heard.clear()
+        for user in (DEFAULT_USER, "anna", "bert"):
+            hub.run_events(a_run(user=user), [events.Custom(f"news of {user}", 1)])
+        hub.run_events(a_run(client_id="e", user="anna"), [events.Succeeded({}, {}, 1)])
+        hub.notice("end", {}, "e")
+        await editor.hears("end")
+        assert kinds(editor) == ["news of anna", "news of bert", "execution_success", "end"]
+
+
+async def test_an_open_socket_that_comes_back_in_a_run_is_told_of_it_and_of_its_users_queue(hub):
+    run = a_run(client_id="e", user="anna")
+    run.is_told, run.started = True, events.Started(1)
+    hub._dispatcher.recent = lambda client_id: [run] if client_id == "e" else []
+    hub._dispatcher.remaining_of = {DEFAULT_USER: 0, "anna": 1, "bert": 0}.__getitem__
+    async with an_editor(hub, "e") as editor:
+        heard = await editor.hears("execution_start")
+        assert [message["type"] for message in heard] == ["status", "execution_start"]
+        assert heard[0]["data"]["status"]["exec_info"]["queue_remaining"] == 1
+    async with connected(hub, "clientId=e", user="bert") as bert:
+        assert [message["type"] for message in bert.heard] == ["status"]
+
+
+async def test_what_comes_on_an_open_socket_is_not_submitted_for_whoever_uses_its_id(hub, monkeypatch):
+    submitted = []
+
+    async def submit(server, body, **origin):
+        submitted.append(origin["user"])
+        return {"prompt_id": "p"}
+
+    monkeypatch.setattr(socket_commands, "submit_body", submit)
+    async with an_editor(hub, "e") as editor:
+        hub.queue_changed(1, a_run(client_id="e", user="bert"))
+        editor.say(json.dumps({"type": "execute", "data": {"prompt": {}}}))
+        await editor.hears("queued")
+    assert submitted == [DEFAULT_USER]

@@ -293,7 +293,16 @@ async def test_strict_answers_as_comfyui_does(tmp_path, how):
     assert "VAEDecode" not in json.dumps(refused.value.body())
 
 
-@pytest.mark.parametrize("strict", [False, None, "yes", 1, {}])
+@pytest.mark.parametrize("strict", ["yes", "true", 1, 0, {}, []])
+async def test_strict_must_be_true_or_false(tmp_path, strict):
+    async with idle_services(tmp_path) as services:
+        with pytest.raises(PromptRefused) as refused:
+            await submit_body(services, {"prompt": noisy(), "extra_data": {"strict": strict}})
+    error = refused.value.body()["error"]
+    assert (error["type"], error["message"]) == ("invalid_prompt", "extra_data.strict must be true or false")
+
+
+@pytest.mark.parametrize("strict", [False, None])
 async def test_only_true_is_strict(tmp_path, strict):
     async with idle_services(tmp_path) as services:
         reply = await submit_body(services, {"prompt": noisy(), "extra_data": {"strict": strict}})

@@ -62,7 +62,7 @@ async def is_empty(server):
     """Wait until the server knows of no socket."""
     hub = server.services.sockets
     async with asyncio.timeout(20):
-        while hub._sockets or hub._by_sid or hub._told:  # noqa: ASYNC110
+        while hub._sockets or hub._sockets._by_sid or hub._told:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
@@ -259,7 +259,7 @@ async def test_a_slow_reader_misses_what_packs_send_rather_than_its_job(server, 
         await next_of(websocket, "status")
         for number in range(1000):
             hub.notice("flood", number, "a")
-        hub._by_sid[(None, "a")].put([message("end", {})])
+        hub._sockets.named(None, "a")[0].put([message("end", {})])
         seen = []
         while not seen or seen[-1] != "end":
             heard = json.loads(await websocket.recv())

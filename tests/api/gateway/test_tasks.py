@@ -103,6 +103,9 @@ async def test_pending_tasks_have_a_place_and_are_cancelled_at_once(idle):
     }
     assert (await idle.http.get(f"/api/task/{ids[0]}")).json()["status"] == "cancelled"
     assert (await idle.http.get(f"/api/task/{ids[1]}")).json()["position"] == 1
+    for path in ("/api/queue/clear", "/clear"):  # who names some tasks does not mean all
+        reply = await idle.http.post(path, json={"delete": ids[1:]})
+        assert (reply.status_code, reply.json()["error"]["message"]) == (400, "There is no field 'delete'")
     assert (await idle.http.post("/api/queue/clear")).json() == {"cleared": 1}
 
 

@@ -110,6 +110,7 @@ async def test_the_same_server_or_name_is_not_added_twice(tmp_path):
         {"url": "h", "name": "-x"}, {"url": "h", "slots": 0}, {"url": "h", "slots": 10**30}, {"url": "h", "slots": "1"},
         {"url": "h", "slots": 1.5}, {"url": "h", "api_key": ""}, {"url": "h", "api_key": "a\nb"},
         {"url": "h", "api_key": "x" * 9999}, {"url": ["h"]}, {"url": "h?x=secret"},
+        {"url": "h", "token": "t"},
     ],
 )  # fmt: skip
 async def test_a_server_that_cannot_be_one_is_refused(tmp_path, body):

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from inglenook.api import origins
 from inglenook.api.access import pages, refusals, scopes
+from inglenook.api.access.caller import note_keys
 from inglenook.api.access.credentials import Given, given_by, without
 from inglenook.api.access.keyring import KeyRing, LiveKey
 from inglenook.api.access.local import remoteness
@@ -187,6 +188,7 @@ class Access:
     async def _admit(self, scope: Scope, caller: _Caller, send: Send) -> None:
         live, receive = caller.live, caller.receive
         self._ring.used(live)
+        note_keys(caller.keys)
         scope = without(scope, caller.keys, self._sessions.cookie_name)
         scope[scopes.CALLER_SCOPE] = live.key.scope
         if live.key.user is not None:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from inglenook.api.access.keyfile import LONGEST_NAME, KeyFileError
 from inglenook.api.access.keyring import KeyRing, described
 from inglenook.api.access.scopes import Scope
-from inglenook.api.bodies import object_body
+from inglenook.api.bodies import object_body, refuse_unknown_fields
 from inglenook.api.deps import services
 from inglenook.api.errors import ApiError, JSONResponse
 from inglenook.api.openapi import TEXT, object_documentation
@@ -45,6 +45,7 @@ async def post_key(request: Request) -> Response:
     """Take `name`, `scope` (`read`, `run`, `admin`; `run` without it) and `user`; 201 with `key`, shown only now."""
     ring = _ring_in_use(request)
     body = await object_body(request, services(request).settings.max_json_depth)
+    refuse_unknown_fields(body, "name", "scope", "user")
     name, label, user = body.get("name"), body.get("scope", Scope.RUN.label), body.get("user")
     if not isinstance(name, str):
         raise ApiError(400, "invalid_request", "name must be text")

@@ -80,8 +80,8 @@ async def _stored(request: Request, wanted: Wanted, upload: UploadFile) -> Respo
 
 async def _known(request: Request, root: str, content_hash: str) -> Asset | None:
     """The asset that has this content in this folder already."""
-    found = await library(request).with_content(content_hash, owner(request))
-    return found[0] if found is not None and found[0].place.root == root else None
+    found = await library(request).with_content(content_hash, owner(request), (root,))
+    return None if found is None else found[0]
 
 
 def _model_folder(wanted: Wanted) -> str:

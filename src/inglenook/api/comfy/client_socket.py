@@ -27,10 +27,16 @@ BATCH_BYTES = 64 << 10
 class ClientSocket:
     """A client and its queue."""
 
-    def __init__(self, websocket: WebSocket, sid: str, user: str | None, *, named: bool) -> None:
+    def __init__(self, websocket: WebSocket, sid: str, user: str | None, *, named: bool, is_open: bool = False) -> None:
         self.sid = sid
         self.user = user
-        """Whose jobs it may hear of; None where users are not told apart."""
+        """Who submits what comes on it; None where users are not told apart."""
+        self.is_open = is_open
+        """Nobody has said whose it is: it learns that from the jobs that carry its id."""
+        self.users = {user}
+        """Whose jobs it may hear of."""
+        self.shown_user = user
+        """Whose queue it is told the length of: the one learnt last."""
         self.is_named = named
         """It chose its id itself."""
         self.is_editor = False
@@ -44,11 +50,20 @@ class ClientSocket:
         self._bytes = 0
         self._wake = asyncio.Event()
         self._has_missed = False
+        self._has_learnt = False
 
     @property
     def hears_everything(self) -> bool:
         """Whether runs without a client id are told to it in full, and changes of every job as `task_update`."""
         return not self.is_named and not self.is_editor
+
+    def learn(self, user: str | None) -> None:
+        """An open socket is this user's, too; the default user's only until one is known."""
+        if not self._has_learnt:
+            self._has_learnt = True
+            self.users.clear()
+        self.users.add(user)
+        self.shown_user = user
 
     def put(self, items: Iterable[Outgoing]) -> None:
         """Queue messages; drop what can be dropped when the reader is slow."""

@@ -61,6 +61,23 @@ def status(remaining: int, sid: str | None = None) -> Outgoing:
     return message("status", data)
 
 
+def addressed(event: Text | Custom) -> Outgoing | None:
+    """Return what an event says whose sender chooses who hears it; None when JSON cannot hold it."""
+    if isinstance(event, Custom):
+        return of_pack(event.name, event.data)
+    name = event.node.node_id.encode()
+    return Outgoing(binary_frame(struct.pack(">II", 3, len(name)), name, event.text.encode()))
+
+
+def of_pack(name: str, data: Any) -> Outgoing | None:
+    """Return what a node pack sends; a slow reader may miss it, since nobody knows how much of it there will be."""
+    try:
+        return message(name, data, droppable=True)
+    except orjson.JSONEncodeError:
+        logger.exception("message %.100s of a node pack could not be told", name)
+        return None
+
+
 def execution_end(name: str, fields: dict[str, Any], prompt_id: str) -> tuple[str, dict[str, Any]]:
     """Return type and data of the message for an event's fields, as the socket sends and history keeps it.
 
@@ -168,11 +185,8 @@ class RunMessages:
             case ImageSent(node=node, picture=picture):
                 yield self._plain_picture(picture, droppable=False)
                 yield self._described_picture(node, picture, droppable=False)
-            case Text(node=node, text=text):
-                name = node.node_id.encode()
-                yield Outgoing(binary_frame(struct.pack(">II", 3, len(name)), name, text.encode()), Scope.EVERYONE)
-            case Custom():
-                pass  # its sender chooses who hears it: `SocketHub.notice`
+            case Text() | Custom():
+                pass  # their senders choose who hears them: `addressed`
             case Blocked():
                 yield message("execution_error", self._blocked(event), Scope.EVERYONE)
             case _:

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from inglenook.api.bodies import id_list, object_body
+from inglenook.api.bodies import id_list, object_body, refuse_unknown_fields
 from inglenook.api.comfy.entries import prompt_parts
 from inglenook.api.deps import CurrentServices, owner, services
 from inglenook.api.errors import JSONResponse
@@ -62,7 +62,8 @@ async def post_queue(request: Request, server: CurrentServices) -> Response:
 
 @router.post("/clear", summary="Clear the queue")
 async def post_clear(request: Request, server: CurrentServices) -> Response:
-    """Remove every pending job; return how many there were as `cleared`."""
+    """Remove every pending job; return how many there were as `cleared`. Fields, such as ids, are refused."""
+    refuse_unknown_fields(await object_body(request, server.settings.max_json_depth, lenient=True))
     cleared = await server.dispatcher.cancel_waiting(None, owner(request))
     return JSONResponse({"cleared": len(cleared)})
 

@@ -1,36 +1,33 @@
 """`GET /ws`: who is connected and what each is sent.
 
 One bounded queue and one sending task per socket (`client_socket.py`). A run's messages are rendered once for all.
-Where users are told apart, a socket hears of its user's jobs alone.
+Who is meant by a message is for `connected.py` to say.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 from urllib.parse import parse_qsl
 
-import orjson
 from starlette.websockets import WebSocket, WebSocketState
 
 from inglenook.api.comfy.client_socket import ClientSocket
-from inglenook.api.comfy.messages import RunMessages, final_messages, message, status
+from inglenook.api.comfy.connected import Connected
+from inglenook.api.comfy.messages import RunMessages, addressed, final_messages, message, of_pack, status
 from inglenook.api.comfy.outgoing import Outgoing, Scope
 from inglenook.api.comfy.socket_commands import SocketCommands
 from inglenook.api.comfy.task_updates import TaskUpdates
-from inglenook.api.deps import owner
+from inglenook.api.deps import is_open, owner
 from inglenook.api.log_feed import Entry, LogFeed, logs_event
 from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.run import Run
-from inglenook.engine.events import AnyEvent, Custom, NodeStarted
+from inglenook.engine.events import AnyEvent, Custom, NodeStarted, Text
 from inglenook.jobs import JobId, JobStore
-
-logger = logging.getLogger(__name__)
 
 STATUS_INTERVAL_S = 0.05
 """Sockets that do not own the job hear of the queue's length at most this often."""
@@ -48,10 +45,7 @@ class SocketHub:
         self._dispatcher = dispatcher
         self._store = store
         self._commands = SocketCommands(features)
-        self._sockets: set[ClientSocket] = set()
-        """Those that hear what is told to all: the newest of each id."""
-        self._by_sid: dict[tuple[str | None, str], ClientSocket] = {}
-        """(user, sid) -> the newest socket of that id."""
+        self._sockets = Connected()
         self._renderers: dict[str, tuple[int, RunMessages]] = {}
         """Job id -> attempt and what renders it; a new attempt starts with a new one."""
         self._task_updates = TaskUpdates()
@@ -75,20 +69,17 @@ class SocketHub:
         """Render events and queue them where they belong."""
         if not self._sockets:
             return
-        if any(type(event) is Custom for event in events):
-            for is_custom, group in groupby(events, lambda event: type(event) is Custom):
-                if is_custom:
-                    self._tell_custom(run.job.user, group)
-                else:
-                    self._tell(run, list(group))
-        else:
-            self._tell(run, events)
-        watchers = self._watchers(run)
+        for is_addressed, group in groupby(events, lambda event: type(event) in (Custom, Text)):
+            if is_addressed:
+                self._tell_addressed(run, group)
+            else:
+                self._tell(run, list(group))
+        watchers = self._sockets.watchers(run)
         if watchers and (update := self._task_updates.went_on(run, events)) is not None:
             _put(watchers, [update])
 
     def _tell(self, run: Run, events: Sequence[AnyEvent]) -> None:
-        targets = self._targets(run)
+        targets = self._sockets.targets(run)
         if not targets:
             return
         attempt, renderer = self._renderers.get(run.job.id, (None, None))
@@ -97,19 +88,17 @@ class SocketHub:
             self._renderers[run.job.id] = (run.job.attempt, renderer)
         self._deliver(run, targets, renderer.render_all(events))
 
-    def _tell_custom(self, user: str | None, events: Iterable[AnyEvent]) -> None:
-        """What a node pack sends during a run: to a client of the run's user, or to all of them."""
-        customs = (event for event in events if isinstance(event, Custom))
-        for client_id, group in groupby(customs, lambda event: event.client_id):
-            items = [item for event in group if (item := _pack_message(event.name, event.data)) is not None]
-            if client_id is None:
-                _put(self._of_user(user), items)
-            elif (socket := self._by_sid.get((user, client_id))) is not None:
-                socket.put(items)
+    def _tell_addressed(self, run: Run, events: Iterable[AnyEvent]) -> None:
+        """What a node sends during a run: to a client of the run's user, or to all of them."""
+        user = run.job.user
+        for event in events:
+            if isinstance(event, Custom | Text) and (item := addressed(event)) is not None:
+                sid = event.client_id
+                _put(self._sockets.of_user(user) if sid is None else self._sockets.named(user, sid), [item])
 
     def notice(self, name: str, data: Any, client_id: str | None) -> None:
         """Tell one client, or everybody, what a node pack has to say outside a run."""
-        item = _pack_message(name, data)
+        item = of_pack(name, data)
         if item is not None:
             _put([socket for socket in self._sockets if client_id in (None, socket.sid)], [item])
 
@@ -121,12 +110,12 @@ class SocketHub:
 
     def run_left(self, run: Run) -> None:
         self._renderers.pop(run.job.id, None)
-        targets = self._targets(run)
+        targets = self._sockets.targets(run)
         self._deliver(run, targets, [RunMessages(run.job.id).left()])
         if run.job.client_id is not None:
             for socket in targets:
                 socket.ended_runs.append(run)
-        watchers = self._watchers(run)
+        watchers = self._sockets.watchers(run)
         if watchers:
             _put(watchers, [self._task_updates.ended(run)])
         else:
@@ -135,42 +124,55 @@ class SocketHub:
     def run_retried(self, run: Run, reason: str) -> None:
         """Tell the owner why the job begins anew: its nodes are executed again."""
         text = f"The process that ran job {run.job.id} was ended ({reason}) and was started again; so is the job."
-        self._deliver(run, self._targets(run), [message("notification", {"value": text, "id": run.job.id})])
+        self._deliver(run, self._sockets.targets(run), [message("notification", {"value": text, "id": run.job.id})])
 
     def runs_cancelled(self, runs: Sequence[Run]) -> None:
         for run in runs:
-            if watchers := self._watchers(run):
+            if watchers := self._sockets.watchers(run):
                 _put(watchers, [self._task_updates.cancelled(run)])
 
     def queue_changed(self, remaining: int, run: Run | None) -> None:
         """Tell the owner of the job at once, the others too unless they were told just now: then soon."""
         self._change += 1
-        owner = None if run is None else self._by_sid.get((run.job.user, run.job.client_id or ""))
-        if owner is not None:
-            owner.put([status(self._remaining(owner.user))])
-            self._told[owner] = self._change
-        if self._status_timer is None and len(self._sockets) > (owner is not None):
+        owners = [] if run is None else self._owners(run)
+        self._put_status(owners)
+        if self._status_timer is None and len(self._sockets) > len(owners):
             loop = asyncio.get_running_loop()
             at = max(loop.time(), self._told_at + STATUS_INTERVAL_S)
             self._status_timer = loop.call_at(at, self._tell_status)
-        if run is not None and not run.job.state.is_end and (watchers := self._watchers(run)):
+        if run is not None and not run.job.state.is_end and (watchers := self._sockets.watchers(run)):
             _put(watchers, [self._task_updates.changed(run)])
+
+    def _owners(self, run: Run) -> list[ClientSocket]:
+        """Who hears all of a run, and so of the queue in its turn: the last `status` comes before the run's end.
+
+        An open socket learns here of its user: before, it is told of no job of that user.
+        """
+        for client_id in run.client_ids:
+            self._sockets.learn(run.job.user, client_id)
+        return [socket for socket in self._sockets.targets(run) if self._sockets.hears_all(socket, run)]
 
     def _tell_status(self) -> None:
         self._status_timer = None
         self._told_at = asyncio.get_running_loop().time()
+        self._put_status(socket for socket in self._sockets if self._told.get(socket) != self._change)
+
+    def _put_status(self, sockets: Iterable[ClientSocket]) -> None:
         items: dict[str | None, Outgoing] = {}
-        for socket in self._sockets:
-            if self._told.get(socket) != self._change:
-                item = items.get(socket.user)
-                if item is None:
-                    item = items[socket.user] = status(self._remaining(socket.user))
-                socket.put([item])
-                self._told[socket] = self._change
+        for socket in sockets:
+            user = socket.shown_user
+            item = items.get(user) or items.setdefault(user, status(self._remaining(user)))
+            socket.put([item])
+            self._told[socket] = self._change
 
     def _remaining(self, user: str | None) -> int:
         """How many jobs the user sees in `/queue`."""
         return self._dispatcher.remaining_of(user)
+
+    def _deliver(self, run: Run, targets: list[ClientSocket], items: list[Outgoing]) -> None:
+        for_everyone = [item for item in items if item.scope is Scope.EVERYONE]
+        for socket in targets:
+            socket.put(items if self._sockets.hears_all(socket, run) else for_everyone)
 
     # -- logs --------------------------------------------------------------------------------------------------------
 
@@ -183,49 +185,24 @@ class SocketHub:
     def show_logs(self, user: str | None, sid: str, *, enabled: bool) -> None:
         """Send new log lines to a socket, or no longer; also to one that connects later."""
         self._log_readers.pop((user, sid), None)
+        self._sockets.learn(user, sid)
         if enabled:
             self._log_readers[(user, sid)] = None
             while len(self._log_readers) > _MOST_LOG_READERS:
                 del self._log_readers[next(iter(self._log_readers))]
 
     def _tell_logs(self, entries: list[Entry]) -> None:
-        readers = [socket for key in self._log_readers if (socket := self._by_sid.get(key)) is not None]
+        readers = {socket for user, sid in self._log_readers for socket in self._sockets.named(user, sid)}
         if readers:
             _put(readers, [message("logs", logs_event(entries), droppable=True)])
-
-    # -- addressing --------------------------------------------------------------------------------------------------
-
-    def _of_user(self, user: str | None) -> list[ClientSocket]:
-        return [socket for socket in self._sockets if socket.user == user]
-
-    def _watchers(self, run: Run) -> list[ClientSocket]:
-        """Sockets that hear of the job as `task_update`."""
-        user = run.job.user
-        return [socket for socket in self._sockets if socket.hears_everything and socket.user == user]
-
-    def _targets(self, run: Run) -> list[ClientSocket]:
-        user = run.job.user
-        if run.job.client_id is None:
-            return self._of_user(user)
-        chosen = (self._by_sid.get((user, client_id)) for client_id in run.client_ids)
-        return [socket for socket in chosen if socket is not None]
-
-    def _deliver(self, run: Run, targets: list[ClientSocket], items: list[Outgoing]) -> None:
-        if run.job.client_id is not None:
-            _put(targets, items)
-            return
-        for_everyone = [item for item in items if item.scope is Scope.EVERYONE]
-        for socket in targets:
-            # A client that has submitted the same job under its own id wants all of it.
-            is_meant = socket.hears_everything or socket.sid in run.also_for
-            socket.put(items if is_meant else for_everyone)
 
     # -- clients -----------------------------------------------------------------------------------------------------
 
     async def serve(self, websocket: WebSocket) -> None:
         """Handle one connection until it ends."""
         wanted = client_id_of(websocket.scope.get("query_string", b""))
-        socket = ClientSocket(websocket, wanted or uuid.uuid4().hex, owner(websocket), named=bool(wanted))
+        sid, user = wanted or uuid.uuid4().hex, owner(websocket)
+        socket = ClientSocket(websocket, sid, user, named=bool(wanted), is_open=is_open(websocket))
         await websocket.accept()
         self._enter(socket)
         reading = asyncio.create_task(self._commands.read(websocket, socket))
@@ -255,28 +232,24 @@ class SocketHub:
 
     def _enter(self, socket: ClientSocket) -> None:
         """Connect a socket; an older one of the same id stays open and hears nothing any more."""
-        key = (socket.user, socket.sid)
-        older = self._by_sid.get(key)
+        older = self._sockets.enter(socket)
         if older is not None:
-            self._sockets.discard(older)
             self._told.pop(older, None)
-        self._by_sid[key] = socket
-        self._sockets.add(socket)
+        missed = self._missed(socket)
         self._told[socket] = self._change
-        socket.put([status(self._remaining(socket.user), socket.sid), *self._missed(socket)])
+        socket.put([status(self._remaining(socket.shown_user), socket.sid), *missed])
 
     def _leave(self, socket: ClientSocket) -> None:
-        self._sockets.discard(socket)
+        self._sockets.leave(socket)
         self._told.pop(socket, None)
-        key = (socket.user, socket.sid)
-        if self._by_sid.get(key) is socket:
-            del self._by_sid[key]
 
     def _missed(self, socket: ClientSocket) -> list[Outgoing]:
         """What a client that comes late is told of its jobs: of those that run, and of those that ended lately."""
         items: list[Outgoing] = []
         for run in self._dispatcher.recent(socket.sid):
-            if run.job.user != socket.user:
+            if socket.is_open:
+                socket.learn(run.job.user)
+            elif run.job.user != socket.user:
                 continue
             if run.is_committed and run.result is not None:
                 if not run.is_heard:
@@ -295,13 +268,12 @@ class SocketHub:
         """Tell a client that submitted a known job again what it would have heard of its end, if it has ended."""
         run = self._dispatcher.find(job_id)
         if run is not None:
-            socket = self._by_sid.get((run.job.user, client_id))
-            if socket is not None and run.is_committed and run.result is not None:
-                socket.put(final_messages(run.job, run.result))
+            if run.is_committed and run.result is not None:
+                _put(self._sockets.named(run.job.user, client_id), final_messages(run.job, run.result))
             return
         entry = await self._store.history_entry(JobId(job_id))
-        if entry is not None and (socket := self._by_sid.get((entry.job.user, client_id))) is not None:
-            socket.put(final_messages(entry.job, entry.result))
+        if entry is not None:
+            _put(self._sockets.named(entry.job.user, client_id), final_messages(entry.job, entry.result))
 
 
 def client_id_of(query: bytes) -> str:
@@ -313,12 +285,3 @@ def client_id_of(query: bytes) -> str:
 def _put(sockets: Iterable[ClientSocket], items: Sequence[Outgoing]) -> None:
     for socket in sockets:
         socket.put(items)
-
-
-def _pack_message(name: str, data: Any) -> Outgoing | None:
-    """What a node pack sends; a slow reader may miss it, since nobody knows how much of it there will be."""
-    try:
-        return message(name, data, droppable=True)
-    except orjson.JSONEncodeError:
-        logger.exception("message %.100s of a node pack could not be told", name)
-        return None

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from inglenook.api.bodies import object_body, refuse_unknown_fields
 from inglenook.api.deps import owner, services
 from inglenook.api.errors import JSONResponse
 from inglenook.api.gateway.refusals import refusals
@@ -35,8 +36,9 @@ def _state(request: Request) -> Response:
     return JSONResponse({"paused": dispatcher.is_paused, "pending": pending, "running": running})
 
 
-@router.post("/queue/clear", summary="Cancel all pending tasks", response_model=Cleared, responses=refusals(503))
+@router.post("/queue/clear", summary="Cancel all pending tasks", response_model=Cleared, responses=refusals(400, 503))
 async def post_clear(request: Request) -> Response:
-    """Take everything (of the caller) that waits out of the queue; what runs goes on."""
+    """Take everything (of the caller) that waits out of the queue; what runs goes on. Fields are refused."""
+    refuse_unknown_fields(await object_body(request, services(request).settings.max_json_depth, lenient=True))
     cleared = await services(request).dispatcher.cancel_waiting(None, owner(request))
     return JSONResponse({"cleared": len(cleared)})

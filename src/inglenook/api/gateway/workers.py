@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
 from inglenook.api.bodies import object_body
@@ -23,6 +23,8 @@ router = APIRouter(prefix="/api", tags=["workers"])
 
 class NewWorker(Body):
     """A ComfyUI-compatible server that is to run jobs."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     url: str = Field(
         description="`HOST:PORT`, or a URL, which may have a path",
