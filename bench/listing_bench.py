@@ -55,13 +55,17 @@ CLIENTS = 1000
 START_MS = 1_763_000_000_000
 
 
+def id_of(number: int) -> str:
+    return str(uuid.UUID(int=random.Random(number).getrandbits(128), version=4))
+
+
 def make_job(number: int, user: str | None) -> Job:
     extra: dict[str, Any] = {"client_id": "bench", "create_time": START_MS + number * 5}
     if number % 2:
         extra["extra_pnginfo"] = {"workflow": {"id": "w"}}
     client_id = f"bench {number % CLIENTS:x}"
     return Job(
-        id=JobId(str(uuid.UUID(int=number))),
+        id=JobId(id_of(number)),
         number=number,
         graph=GRAPH,
         targets=("2",),
@@ -165,7 +169,7 @@ def questions(count: int, step: int) -> dict[str, Callable[[], str]]:
     return {
         "prompt": lambda: "/prompt",
         "queue": lambda: "/queue",
-        "history, one": lambda: f"/history/{uuid.UUID(int=anywhere() * step)}",
+        "history, one": lambda: f"/history/{id_of(anywhere() * step)}",
         "history, unknown": lambda: "/history/none",
         "history, newest 10": lambda: "/history?max_items=10",
         "history, newest 100": lambda: "/history?max_items=100",
@@ -207,8 +211,8 @@ def questions(count: int, step: int) -> dict[str, Callable[[], str]]:
         "tasks of a workflow id, longest, any": lambda: (
             f"/api/tasks?workflow=w&sort=duration&page={1 + anywhere() // 100}"
         ),
-        "tasks, search an id": lambda: f"/api/tasks?search={uuid.UUID(int=anywhere() * step)}",
-        "tasks, search part of ids": lambda: f"/api/tasks?search={anywhere():05x}",
+        "tasks, search an id": lambda: f"/api/tasks?search={id_of(anywhere() * step)}",
+        "tasks, search part of ids": lambda: f"/api/tasks?search={id_of(anywhere() * step)[:6]}",
         "tasks, search a client": lambda: f"/api/tasks?search=BENCH+{chance.randrange(CLIENTS):x}",
         "tasks, search all": lambda: "/api/tasks?search=bench",
         "tasks, search all, any": lambda: f"/api/tasks?search=bench&page={1 + anywhere() // 50}",
@@ -218,11 +222,11 @@ def questions(count: int, step: int) -> dict[str, Callable[[], str]]:
         "tasks, search all, error": lambda: "/api/tasks?search=bench&status=error",
         "tasks, search all, longest": lambda: "/api/tasks?search=bench&sort=duration",
         "tasks, search a name": lambda: "/api/tasks?search=portrait",
-        "task, one": lambda: f"/api/task/{uuid.UUID(int=anywhere() * step)}",
-        "prompt, one": lambda: f"/prompt/{uuid.UUID(int=anywhere() * step)}",
+        "task, one": lambda: f"/api/task/{id_of(anywhere() * step)}",
+        "prompt, one": lambda: f"/prompt/{id_of(anywhere() * step)}",
         "outputs": lambda: "/api/outputs",
         "deliveries": lambda: "/api/webhooks/deliveries",
-        "job, one": lambda: f"/api/jobs/{uuid.UUID(int=anywhere() * step)}",
+        "job, one": lambda: f"/api/jobs/{id_of(anywhere() * step)}",
     }
 
 

@@ -110,6 +110,12 @@ async def test_listed_job_tells_its_end(filled: JobStore) -> None:
     assert (failed.job.created_ms, failed.job.started_ms, failed.job.ended_ms) == (1001, 1_000_000, 1_000_990)
 
 
+async def test_listed_job_tells_its_stored_workflow_and_its_limit(store: JobStore, make_job: MakeJob) -> None:
+    await store.add(make_job("a", workflow_name="portrait.json", timeout_s=30.5))
+    (listed,) = (await store.list_jobs()).jobs
+    assert (listed.job.workflow_name, listed.job.timeout_s) == ("portrait.json", 30.5)
+
+
 FILTERS = {
     "all": JobFilter(),
     "all that ran": JobFilter(with_removed=False),

@@ -183,6 +183,37 @@ async def test_a_commit_whose_answer_was_lost_is_not_made_twice(
         assert store.counts[State.queued] == 2
 
 
+async def test_a_job_that_was_refused_is_not_kept_although_its_commit_went_through(
+    pg_url: str, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = make_url(pg_url).database
+    async with JobStore.open(pg_url) as store:
+        connection = store._writer._thread._connection
+        real = connection.dialect.do_commit
+
+        def commit_and_lose(driver: Any) -> None:
+            real(driver)
+            monkeypatch.undo()
+            monkeypatch.setattr(writer, "RECONNECT_S", 0)
+            with administration() as administrator:
+                administrator.exec_driver_sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+            cut_connections(pg_url)
+            driver.cursor().execute("SELECT 1")
+
+        monkeypatch.setattr(connection.dialect, "do_commit", commit_and_lose)
+        refused = await asyncio.gather(
+            store.add(make_job("a")), store.add_all([make_job("b"), make_job("c")]), return_exceptions=True
+        )
+        assert [isinstance(outcome, JobStoreError) for outcome in refused] == [True, True]
+        with administration() as administrator:
+            administrator.exec_driver_sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        assert isinstance(await store.add(make_job("d")), Added)
+        assert [job.id for job in await store.recover()] == ["d"]
+        assert isinstance(await store.add(make_job("a")), Added)
+        assert store.counts[State.queued] == 2
+        assert (await store.list_jobs(JobFilter(with_removed=False))).total == 2
+
+
 async def test_without_its_server_a_store_refuses_and_later_goes_on(
     pg_url: str, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:

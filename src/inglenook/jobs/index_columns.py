@@ -143,37 +143,41 @@ class Order:
         self._places = array("I", sorted(range(len(keys)), key=keys.__getitem__))
         self._is_plain = all(index == place for index, place in enumerate(self._places))
         """Whether the places are in the order of their numbers, which is quicker to walk."""
+        self._walked: tuple[int, array[int]] | None = None
+        """The last mask that was not, with all its places: whoever turns pages comes back with it."""
 
     def _rank(self, place: int) -> tuple[int, int]:
         return self._keys[place], place
 
     def add(self, place: int) -> None:
+        self._walked = None
         self._is_plain = self._is_plain and place == len(self._places)
         insort(self._places, place, key=self._rank)
         self._is_plain = self._is_plain and self._places[-1] == place
 
     def discard(self, place: int) -> None:
-        self._is_plain = False
+        self._walked, self._is_plain = None, False
         del self._places[bisect_left(self._places, self._rank(place), key=self._rank)]
 
     def part(self, mask: int, start: int, end: int, total: int) -> list[int]:
-        """The matching places from `start` to before `end`, of `total` that match; walked from the nearer side."""
+        """The matching places from `start` to before `end`, of `total` that match."""
         if total == len(self._places):
             return list(self._places[start:end])
         is_matching = from_mask(mask, len(self._places))
-        if not self._is_plain and total < len(self._places) // 16:
-            few = compress(range(len(is_matching)), is_matching)
-            return sorted(few, key=self._keys.__getitem__)[start:end]
+        if not self._is_plain:
+            return self._matching(mask, is_matching, total)[start:end].tolist()
         if start <= total - end:
-            return list(islice(self._walk(is_matching), start, end))
-        return list(islice(self._walk_back(is_matching), total - end, total - start))[::-1]
+            return list(islice(compress(range(len(is_matching)), is_matching), start, end))
+        backwards = compress(range(len(is_matching) - 1, -1, -1), is_matching[::-1])
+        return list(islice(backwards, total - end, total - start))[::-1]
 
-    def _walk(self, is_matching: bytes) -> Iterator[int]:
-        if self._is_plain:
-            return compress(range(len(is_matching)), is_matching)
-        return compress(self._places, map(is_matching.__getitem__, self._places))
-
-    def _walk_back(self, is_matching: bytes) -> Iterator[int]:
-        if self._is_plain:
-            return compress(range(len(is_matching) - 1, -1, -1), is_matching[::-1])
-        return compress(reversed(self._places), map(is_matching.__getitem__, reversed(self._places)))
+    def _matching(self, mask: int, is_matching: bytes, total: int) -> array[int]:
+        if self._walked is None or self._walked[0] != mask:
+            found: Iterable[int]
+            if total < len(self._places) // 16:
+                few = compress(range(len(is_matching)), is_matching)
+                found = sorted(few, key=self._keys.__getitem__)
+            else:
+                found = compress(self._places, map(is_matching.__getitem__, self._places))
+            self._walked = mask, array("I", found)
+        return self._walked[1]

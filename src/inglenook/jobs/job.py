@@ -183,7 +183,7 @@ class ListedJob:
     """A job in a listing: everything but its graph, which makes up most of its bytes."""
 
     job: Job
-    """Without what a listing does not show: `graph`, `targets`, `extra_data`, `timeout_s` and counts of deaths."""
+    """Without what a listing does not show: `graph`, `targets`, `extra_data` and counts of deaths."""
     workflow_id: str | None
     outputs: dict[str, Any] | None
     """None until the job has ended."""

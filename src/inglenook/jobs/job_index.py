@@ -38,6 +38,8 @@ _ROWS = select(
 ).order_by(jobs.c.sequence)
 _CHANGED_ROWS = _ROWS.where(jobs.c.id.in_(bindparam("ids", expanding=True)))
 _AT_ONCE = 500
+_MOST_ANSWERS = 8
+"""Filters whose jobs are kept in mind: whoever turns pages comes back with the same one."""
 _FEW_GONE = 1000
 
 _CODES = {state.value: code for code, state in enumerate(State)}
@@ -93,6 +95,8 @@ class _Columns:
         self._workflows: LabelColumn[tuple[str | None, str | None]] = LabelColumn()
         self._ids = TextColumn()
         self._gone = 0
+        self._answers: dict[JobFilter, tuple[int, int]] = {}
+        """Filters -> which jobs match, and how many, until a job changes."""
         for part in _parts(rows):
             self._append(part)
         self._orders = {"created": Order(self._created), "duration": Order(self._durations)}
@@ -116,6 +120,7 @@ class _Columns:
 
     def put(self, row: Row[Any]) -> None:
         """Add a job, or give it other values."""
+        self._answers.clear()
         place = bisect_left(self._sequences, row[0])
         if place == len(self._sequences):
             self._append([row])
@@ -140,15 +145,19 @@ class _Columns:
 
     def forget(self, sequence: int) -> None:
         """Take a job out that is no longer stored."""
+        self._answers.clear()
         place = bisect_left(self._sequences, sequence)
         if place < len(self._sequences) and self._sequences[place] == sequence and self._states[place] != _GONE:
             self._states[place] = _GONE
             self._gone += 1
 
     def find(self, job_filter: JobFilter, page: Page) -> tuple[list[int], int]:
-        count = len(self._sequences)
-        mask = self._matching(job_filter)
-        total = from_mask(mask, count).count(1)
+        if job_filter not in self._answers:
+            while len(self._answers) >= _MOST_ANSWERS:
+                del self._answers[next(iter(self._answers))]
+            mask = self._matching(job_filter)
+            self._answers[job_filter] = mask, from_mask(mask, len(self._sequences)).count(1)
+        mask, total = self._answers[job_filter]
         at_most = total if page.limit is None else page.limit
         first, last = min(page.offset, total), min(page.offset + at_most, total)
         if first == last:

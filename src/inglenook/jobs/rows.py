@@ -144,6 +144,8 @@ LISTED = (
     jobs.c.ended_ms,
     jobs.c.attempt,
     jobs.c.worker,
+    jobs.c.timeout_s,
+    jobs.c.workflow_name,
 )
 """What a listing needs of `jobs`, in the order in which `listed_from_row` takes it."""
 
@@ -154,7 +156,7 @@ def listed_from_row(row: Sequence[Any]) -> ListedJob:
     By position: by name, 25 columns of a hundred rows took 1 ms.
     """
     _sequence, job_id, state, priority, number, is_int, fingerprint, client_id, user, workflow, *others = row
-    created_ms, started_ms, ended_ms, attempt, worker, outputs, error, messages = others
+    created_ms, started_ms, ended_ms, attempt, worker, timeout_s, workflow_name, outputs, error, messages = others
     job = Job(
         job_id,
         int(number) if is_int else number,
@@ -170,6 +172,8 @@ def listed_from_row(row: Sequence[Any]) -> ListedJob:
         ended_ms=ended_ms,
         attempt=attempt,
         worker=worker,
+        timeout_s=timeout_s,
+        workflow_name=workflow_name,
     )
     return ListedJob(
         job,

@@ -53,3 +53,5 @@ _deliveries = webhook_deliveries.c
 Index("ix_webhooks_job", webhooks.c.job_id)
 Index("ix_webhook_deliveries_due", _deliveries.next_ms, _deliveries.sequence)
 Index("ix_webhook_deliveries_job", _deliveries.job_id)
+# What lists are filtered by, without the bodies.
+Index("ix_webhook_deliveries_listed", _deliveries.sequence, _deliveries.state, _deliveries.user_id, _deliveries.event)

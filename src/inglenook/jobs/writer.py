@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -21,10 +21,12 @@ from inglenook.jobs import upkeep
 from inglenook.jobs.changes import ChangeFeed, Changes
 from inglenook.jobs.database import Database
 from inglenook.jobs.errors import JobRejected, JobStoreClosed, JobStoreError
+from inglenook.jobs.job import Added, JobId
 from inglenook.jobs.ledger import Ledger, read_ledger
 from inglenook.jobs.operations import Alone, Operation, apply, are_relaxed
 from inglenook.jobs.schema import prepare
 from inglenook.jobs.trimming import Trimming
+from inglenook.jobs.upkeep import cancel_queued
 
 logger = logging.getLogger(__name__)
 
@@ -136,6 +138,8 @@ class _WriterThread:
         """The last commit may not be on the disk yet."""
         self._is_lost = False
         """Whether the connection is lost, and was not found again in time."""
+        self._doubtful: list[JobId] = []
+        """Jobs whose commit was under way then."""
 
     def start(self, loop: asyncio.AbstractEventLoop, opened: asyncio.Future[None], ended: asyncio.Future[None]) -> None:
         self._loop = loop
@@ -218,28 +222,49 @@ class _WriterThread:
 
     def _transaction(self, operations: Sequence[Operation]) -> list[Any]:
         """Commit a batch; once more on a new connection where the one to a database server is lost."""
-        if self._is_lost:
+        if self._is_lost or self._connection.invalidated:  # it would connect again by itself, without the lock
             self._connect_again(patience_s=0)
-        outcomes: list[Any] | None = None
-        is_relaxed = are_relaxed(operations)
+        if self._doubtful:
+            self._take_back()
+        done: list[Any] = []
         try:
-            with self._database.relaxed(self._connection) if is_relaxed else self._connection.begin():
-                outcomes = apply(self._connection, self._ledger, operations)
+            self._apply(operations, done)
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise
             logger.warning("the connection to %s is lost: %s", self._database.name, error.orig)
             before, after = self.committed, self._ledger
+            self._doubtful = _added(done)
             self._connect_again(RECONNECT_S)
             # The commit may have gone through before its answer was lost; only this process writes.
-            is_done = outcomes is not None and not after.counts_as(before) and after.counts_as(self._ledger)
-            if outcomes is None or not is_done:
-                with self._connection.begin():
-                    outcomes = apply(self._connection, self._ledger, operations)
+            if not done or after.counts_as(before) or not after.counts_as(self._ledger):
+                done.clear()
+                self._apply(operations, done)
+            self._doubtful = []
+        self._publish()
+        return done
+
+    def _apply(self, operations: Sequence[Operation], done: list[Any]) -> None:
+        """Commit a batch; `done` has its outcomes as soon as the commit is under way."""
+        is_relaxed = are_relaxed(operations)
+        with self._database.relaxed(self._connection) if is_relaxed else self._connection.begin():
+            done += apply(self._connection, self._ledger, operations)
+        self._is_unflushed = is_relaxed and bool(operations)
+
+    def _publish(self) -> None:
+        """Let other threads know what is committed now."""
         self.changes.publish(self._ledger.changes)
         self.committed, self._ledger.changes = self._ledger.copy(), Changes()
-        self._is_unflushed = is_relaxed and bool(operations)
-        return outcomes
+
+    def _take_back(self) -> None:
+        """Take jobs out of the queue that were refused, but stored if the answer to their commit alone was lost.
+
+        Nobody would run them before the next start, and who sends one again would hear that it is there.
+        """
+        with self._connection.begin():
+            cancel_queued(self._connection, self._ledger, self._doubtful, time.time_ns() // 1_000_000)
+        self._publish()
+        self._doubtful.clear()
 
     def _connect_again(self, patience_s: float) -> None:
         """Find the database again, as its one writer, and what it holds. Raises JobStoreError."""
@@ -277,3 +302,9 @@ class _WriterThread:
             rejected.__cause__ = error
             return rejected
         return error
+
+
+def _added(outcomes: Iterable[Any]) -> list[JobId]:
+    """The jobs that a batch has added."""
+    each = [one for outcome in outcomes for one in (outcome if isinstance(outcome, list) else [outcome])]
+    return [one.job.id for one in each if isinstance(one, Added)]

@@ -1,4 +1,4 @@
-"""Listings find their pages in memory: the indexes that they needed go, one of states stays.
+"""Listings find their pages in memory: the indexes that they needed go, one of states stays; one for deliveries.
 
 Revision ID: 0008
 """
@@ -25,9 +25,11 @@ def upgrade() -> None:
     for old in ("ix_jobs_created", "ix_jobs_state_created", "ix_jobs_state_duration", *_partial):
         op.drop_index(old, "jobs")
     op.create_index("ix_jobs_state", "jobs", ["state"])
+    op.create_index("ix_webhook_deliveries_listed", "webhook_deliveries", ["sequence", "state", "user_id", "event"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_webhook_deliveries_listed", "webhook_deliveries")
     op.drop_index("ix_jobs_state", "jobs")
     op.create_index("ix_jobs_created", "jobs", _created)
     op.create_index("ix_jobs_state_created", "jobs", ["state", *_created])
