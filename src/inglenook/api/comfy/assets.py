@@ -34,6 +34,7 @@ _FILTERS = (
     ("tags_none", "only assets with none of these tags"),
     ("name_contains", "only assets whose name contains this"),
     ("hash", "only assets with this content"),
+    ("metadata_filter", "JSON object: only assets whose user_metadata has these values; of a list, one of them"),
 )
 
 
