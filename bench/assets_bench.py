@@ -45,6 +45,8 @@ PAGES = {
     "offset 5000": (PANEL, Page(limit=100, offset=5000)),
     "name of few": (AssetFilter(name_contains="000077"), Page(limit=20)),
     "name of many": (AssetFilter(name_contains="PNG"), Page(limit=20)),
+    "metadata of few": (AssetFilter(metadata='{"scene":30}'), Page(limit=500)),
+    "metadata of many": (AssetFilter(metadata='{"scene":[0,10,20]}'), Page(limit=500)),
     "a user of two": (AssetFilter(user="anna", tags_any=("output",)), Page(limit=20)),
     "a user of few": (AssetFilter(user="eve"), Page(limit=20)),
 }
@@ -64,6 +66,7 @@ def files(count: int) -> Iterator[Found]:
             modified_ns=(START_MS + number * 1000) * 1_000_000,
             owner="" if is_model else ("anna", "bert")[number % 3 > 0] if number % 1000 else "eve",
             tags=tuple(labels),
+            user_metadata={} if number % 10 else {"scene": number % 1000},
         )
 
 

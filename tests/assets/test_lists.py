@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from inglenook.assets import Asset, AssetFilter, AssetLibrary, Cursor, Found, Page, Place, queries
@@ -65,7 +66,7 @@ async def library(tmp_path: Path):
             asset = await library.get(registered[index].id, None)
             assert asset is not None
             await library.remove(asset, with_file=False)
-        await library.accessed(replace(asset, id=registered[7].id, accessed_ms=-100_000))
+        await library.accessed(msgspec.structs.replace(asset, id=registered[7].id, accessed_ms=-100_000))
         yield library
 
 

@@ -16,6 +16,7 @@ from inglenook.api.access.sessions import Sessions
 from inglenook.api.boundary import Boundary
 from inglenook.api.cache_headers import CacheHeaders
 from inglenook.api.comfy import (
+    asset_exports,
     asset_scans,
     asset_uploads,
     assets,
@@ -97,6 +98,7 @@ _BARE_ROUTERS = (api_page.router, internal.router, metrics.router, logs.router, 
 _BY_API_FIRST = (health.router,)
 """Those that stand under `/api` in the documentation, and exist bare too."""
 _ONLY_UNDER_API = (
+    asset_exports.router,
     assets.router,
     asset_uploads.router,
     asset_scans.router,

@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 
 from inglenook.api.access.keyring import KeyRing
 from inglenook.api.asset_services import AssetServices
+from inglenook.api.exports import Exports
 from inglenook.api.identity import IS_OPEN, user_of
 from inglenook.api.library import WorkflowLibrary
 from inglenook.api.media_reader import MediaReader
@@ -47,6 +48,7 @@ class Services:
     users: Users
     webhooks: Webhooks
     telemetry: Telemetry = field(default_factory=Telemetry)
+    exports: Exports = field(default_factory=Exports)
     named_files: NamedFiles = field(default_factory=NamedFiles)
     media_reader: MediaReader = field(default_factory=MediaReader)
     durations: Durations = field(default_factory=Durations)

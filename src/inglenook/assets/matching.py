@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, literal, or_, select
 
 from inglenook.assets.asset import ROLES, AssetFilter
+from inglenook.assets.metadata_filter import by_metadata
 from inglenook.jobs.asset_tables import asset_tags, assets
 
 
@@ -22,7 +23,8 @@ class Matching:
 
     roots: tuple[str, ...]
     wanted: AssetFilter
-    by_name: tuple[ColumnElement[bool], ...]
+    by_text: tuple[ColumnElement[bool], ...]
+    """Conditions on names and on what users say, which no index knows."""
 
 
 def matching(connection: Connection, wanted: AssetFilter) -> Matching | None:
@@ -43,7 +45,8 @@ def matching(connection: Connection, wanted: AssetFilter) -> Matching | None:
         return None
     tags_none = tuple(tag for tag in wanted.tags_none if tag in used)
     left = replace(wanted, tags_all=tags_all, tags_any=tags_any, tags_none=tags_none)
-    return Matching(tuple(sorted(roots)), left, _by_name(connection, wanted.name_contains))
+    by_text = (*_by_name(connection, wanted.name_contains), *by_metadata(connection.dialect.name, wanted.metadata))
+    return Matching(tuple(sorted(roots)), left, by_text)
 
 
 def _by_name(connection: Connection, text: str) -> tuple[ColumnElement[bool], ...]:
@@ -97,7 +100,7 @@ def gathered(found: Matching, *, excluded: bool = False) -> list[ColumnElement[b
     ids += [_with_tag(wanted.tags_any)] if wanted.tags_any else []
     ids += [_with_tag(wanted.tags_none)] if excluded else []
     if not ids and wanted.hash is None:
-        return [*shown_to(wanted.user), assets.c.root.in_(found.roots), *found.by_name]
+        return [*shown_to(wanted.user), assets.c.root.in_(found.roots), *found.by_text]
     # In this form SQLite does not begin with one of the indexes of the folders.
     conditions: list[ColumnElement[bool]] = [assets.c.hidden.is_not(True), assets.c.root.concat("").in_(found.roots)]
     if wanted.user is not None:
@@ -108,12 +111,14 @@ def gathered(found: Matching, *, excluded: bool = False) -> list[ColumnElement[b
 def is_narrow(found: Matching) -> bool:
     """Whether more than the folder tells which assets match."""
     wanted = found.wanted
-    return wanted.user is not None or any((wanted.tags_all, wanted.tags_any, wanted.name_contains, wanted.hash))
+    return wanted.user is not None or any(
+        (wanted.tags_all, wanted.tags_any, wanted.name_contains, wanted.hash, wanted.metadata)
+    )
 
 
 def _plain(found: Matching) -> list[ColumnElement[bool]]:
     content = found.wanted.hash
-    return [*found.by_name] if content is None else [assets.c.hash == content, *found.by_name]
+    return [*found.by_text] if content is None else [assets.c.hash == content, *found.by_text]
 
 
 def _has(tags: Collection[str]) -> ColumnElement[bool]:

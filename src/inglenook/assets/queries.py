@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, Row, Select, asc, desc, func, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Select,
+    TextClause,
+    asc,
+    desc,
+    func,
+    select,
+    text,
+    union_all,
+)
 
 from inglenook.assets.asset import ROLES, Asset, AssetFilter, AssetPage, Cursor, Page, Place, Sort, TagCount
 from inglenook.assets.matching import (
@@ -29,6 +41,14 @@ _SORTED_BY: dict[Sort, ColumnElement[Any]] = {
     "name": assets.c.name,
     "size": assets.c.size,
     "last_access_time": assets.c.accessed_ms,
+}
+
+_ATTRIBUTES: dict[Sort, str] = {
+    "created_at": "created_ms",
+    "updated_at": "updated_ms",
+    "name": "name",
+    "size": "size",
+    "last_access_time": "accessed_ms",
 }
 
 _FEW = 3000
@@ -63,14 +83,16 @@ def page(connection: Connection, wanted: AssetFilter, part: Page, counts: Mappin
     if found is None or not found.roots or part.offset >= total:
         return AssetPage((), total, None)
     # One more than asked for tells whether there is a next page.
-    rows = connection.execute(
-        _keys(found, part, is_sorted=total < _FEW).limit(part.limit + 1).offset(part.offset)
-    ).all()
-    ids = [row.id for row in rows[: part.limit]]
-    by_id = {row.id: row for row in connection.execute(select(assets).where(assets.c.id.in_(ids)))}
-    shown = _assets(connection, [by_id[asset_id] for asset_id in ids if asset_id in by_id])
-    last = rows[part.limit - 1] if len(rows) > part.limit else None
-    return AssetPage(tuple(shown), total, None if last is None else Cursor(last.key, last.id))
+    keys = _keys(found, part, is_sorted=total < _FEW).limit(part.limit + 1).offset(part.offset).subquery()
+    direction = desc if part.descending else asc
+    order = (direction(keys.c.key), direction(keys.c.id))
+    rows = _tuples(connection, select(assets).join(keys, keys.c.id == assets.c.id).order_by(*order))
+    shown = _assets(connection, rows[: part.limit])
+    return AssetPage(tuple(shown), total, _cursor(shown[-1], part.sort) if len(rows) > part.limit else None)
+
+
+def _cursor(asset: Asset, sort: Sort) -> Cursor:
+    return Cursor(getattr(asset, _ATTRIBUTES[sort]), asset.id)
 
 
 def _keys(found: Matching, part: Page, *, is_sorted: bool) -> Select[Any] | CompoundSelect[Any]:
@@ -146,33 +168,56 @@ def after(connection: Connection, root: str, last_id: str, limit: int, *, withou
     return _assets(connection, connection.execute(found))
 
 
-def _assets(connection: Connection, rows: Iterable[Row[Any]]) -> list[Asset]:
+def _assets(connection: Connection, rows: Iterable[Sequence[Any]]) -> list[Asset]:
     rows = list(rows)
-    tags: dict[str, list[str]] = {row.id: [] for row in rows}
+    tags: dict[str, list[tuple[int, str]]] = {row[0]: [] for row in rows}
     if rows:
-        found = select(asset_tags.c.asset_id, asset_tags.c.tag).where(asset_tags.c.asset_id.in_(tags))
-        for asset_id, tag in connection.execute(found.order_by(asset_tags.c.position, asset_tags.c.tag)):
-            tags[asset_id].append(tag)
-    return [_asset(row, tags[row.id]) for row in rows]
+        for asset_id, position, tag in _tags_by_asset(connection, tags):
+            tags[asset_id].append((position, tag))
+    return [_asset(row, [tag for _, tag in sorted(tags[row[0]])]) for row in rows]
 
 
-def _asset(row: Row[Any], tags: Sequence[str]) -> Asset:
+def _tuples(
+    connection: Connection, query: Select[Any] | TextClause, parameters: Mapping[str, Any] | None = None
+) -> list[tuple[Any, ...]]:
+    """Rows as the driver gives them: SQLAlchemy's cost twice as much. A boolean may be a number."""
+    with connection.execute(query, parameters) as result:
+        assert result.cursor is not None
+        return list(result.cursor.fetchall())
+
+
+_TAGS_OF = text("SELECT asset_id, position, tag FROM asset_tags WHERE asset_id IN (SELECT value FROM json_each(:ids))")
+"""For SQLite: hundreds of ids as parameters of their own, or this in SQLAlchemy's words, cost more than the answer."""
+
+
+def _tags_by_asset(connection: Connection, ids: Collection[str]) -> list[tuple[Any, ...]]:
+    """(asset, position, tag) of these assets."""
+    if connection.dialect.name == "sqlite":
+        return _tuples(connection, _TAGS_OF, {"ids": json.dumps([*ids])})
+    columns = (asset_tags.c.asset_id, asset_tags.c.position, asset_tags.c.tag)
+    return _tuples(connection, select(*columns).where(asset_tags.c.asset_id.in_(ids)))
+
+
+def _asset(row: Sequence[Any], tags: Sequence[str]) -> Asset:
+    """row: every column of the table, in its order."""
+    asset_id, owner, name, root, path, is_reference, _hidden, content, size, modified_ns, mime_type = row[:11]
+    metadata, preview_id, job_id, node_id, created_ms, updated_ms, accessed_ms = row[11:]
     return Asset(
-        id=row.id,
-        owner=row.owner,
-        name=row.name,
-        place=Place(row.root, row.path),
-        is_reference=row.is_reference,
-        hash=row.hash,
-        size=row.size,
-        modified_ns=row.modified_ns,
-        mime_type=row.mime_type,
-        user_metadata=json.loads(row.user_metadata),
-        preview_id=row.preview_id,
-        job_id=row.job_id,
-        node_id=row.node_id,
-        created_ms=row.created_ms,
-        updated_ms=row.updated_ms,
-        accessed_ms=row.accessed_ms,
-        tags=tuple(tags),
+        asset_id,
+        owner,
+        name,
+        Place(root, path),
+        bool(is_reference),
+        content,
+        size,
+        modified_ns,
+        mime_type,
+        {} if metadata == "{}" else json.loads(metadata),
+        preview_id,
+        job_id,
+        node_id,
+        created_ms,
+        updated_ms,
+        accessed_ms,
+        tuple(tags),
     )

@@ -68,7 +68,7 @@ class Totals:
     def _add(self, added: Sequence[Found]) -> None:
         self._answers.clear()
         for wanted in list(self._totals):
-            if wanted.name_contains:  # what its letters match is for the database to say
+            if wanted.name_contains or wanted.metadata:  # what these match is for the database to say
                 del self._totals[wanted]
             else:
                 more = Counter(file.place.root for file in added if _matches(file, wanted))

@@ -212,7 +212,17 @@ class TestListing:
             ("offset=1e3", "INVALID_QUERY"),
             ("sort=id", "INVALID_QUERY"),
             ("order=up", "INVALID_QUERY"),
-            ("metadata_filter=%7B%7D", "INVALID_QUERY"),
+            ("metadata_filter=x", "INVALID_QUERY"),
+            ("metadata_filter=%5B%5D", "INVALID_QUERY"),
+            ("metadata_filter=%22a%22", "INVALID_QUERY"),
+            ("metadata_filter=%7B%22a%22:NaN%7D", "INVALID_QUERY"),
+            ("metadata_filter=%7B%22a%22:%7B%7D%7D", "INVALID_QUERY"),
+            ("metadata_filter=%7B%22a%22:%5B%5B%5D%5D%7D", "INVALID_QUERY"),
+            ("metadata_filter=%7B%22a%22:%22%5Cud800%22%7D", "INVALID_QUERY"),
+            ("metadata_filter=%7B%22a%22:" + "%5B" * 2000 + "%5D" * 2000 + "%7D", "INVALID_QUERY"),
+            ("metadata_filter=%7B%22a%22:%22" + "a" * 9000 + "%22%7D", "INVALID_QUERY"),
+            ("metadata_filter=%7B%22a%22:%5B" + "1," * 70 + "1%5D%7D", "INVALID_QUERY"),
+            ("metadata_filter=%7B" + ",".join(f"%22{n}%22:1" for n in range(9)) + "%7D", "INVALID_QUERY"),
             ("hash=blake3:zz", "INVALID_QUERY"),
             ("name_contains=%00", "INVALID_QUERY"),
             ("name_contains=" + "a" * 5000, "INVALID_QUERY"),
@@ -239,6 +249,27 @@ class TestListing:
 
     async def test_only_under_api(self, http: httpx.AsyncClient) -> None:
         assert (await http.get("/assets")).status_code == 404
+
+    async def test_metadata_filters_pages_and_tags(self, http: httpx.AsyncClient) -> None:
+        for name, metadata in (("a.bin", {"scene": "sea", "rating": 5}), ("b.bin", {"scene": "wood"})):
+            reply = await upload(http, name.encode(), name, user_metadata=json.dumps(metadata), tags=f"input,{name}")
+            assert reply.status_code == 201
+        for wanted, expected in (
+            ({"scene": "sea"}, ["a.bin"]),
+            ({"scene": ["sea", "wood"]}, ["a.bin", "b.bin"]),
+            ({"scene": ["sea", "wood"], "rating": 5.0}, ["a.bin"]),
+            ({"scene": "sky"}, []),
+            ({"a key": "' OR 1=1 --"}, []),
+            ({}, await names(http, "sort=name&order=asc")),
+            ({"\0": ["\0", 10**300, -(2**63), 2**64 - 1, 1e-300]}, []),
+        ):
+            query = {"metadata_filter": json.dumps(wanted), "sort": "name", "order": "asc"}
+            reply = await http.get("/api/assets", params=query)
+            assert reply.status_code == 200, reply.text
+            assert [asset["name"] for asset in reply.json()["assets"]] == expected
+            assert reply.json()["total"] == len(expected)
+        reply = await http.get("/api/assets/tags/refine", params={"metadata_filter": '{"scene":"wood"}'})
+        assert reply.json() == {"tag_counts": {"b.bin": 1, "input": 1}}
 
 
 class TestOneAsset:

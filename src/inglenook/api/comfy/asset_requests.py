@@ -29,6 +29,9 @@ _LONGEST_METADATA = 1 << 20
 _NOT_IN_TAGS = re.compile(r"[\x00-\x1f\x7f,]")
 _NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f]")
 LARGEST_OFFSET = 1 << 40
+_LONGEST_FILTER = 8192
+_MOST_KEYS = 8
+_MOST_ITEMS = 64
 
 # Queries
 
@@ -62,8 +65,6 @@ ASSET_FIELDS: dict[str, Any] = {
 
 def asset_filter(query: QueryParams, user: str | None) -> AssetFilter:
     """Which assets a query means."""
-    if query.get("metadata_filter"):
-        raise ApiError(400, "INVALID_QUERY", "metadata_filter is not supported")
     wanted = query.get("hash") or None
     if wanted is not None and not is_hash(wanted.lower()):
         raise ApiError(400, "INVALID_QUERY", "hash must be blake3: and 64 hexadecimal digits")
@@ -74,7 +75,25 @@ def asset_filter(query: QueryParams, user: str | None) -> AssetFilter:
         tags_none=_query_tags(query, "tags_none", "exclude_tags"),
         name_contains=_clean(query.get("name_contains") or "", "name_contains"),
         hash=None if wanted is None else wanted.lower(),
+        metadata=_metadata_filter(query.get("metadata_filter") or ""),
     )
+
+
+def _metadata_filter(text: str) -> str:
+    """A filter of metadata in the form that equal ones share; empty for one that asks for nothing."""
+    try:
+        wanted = orjson.loads(text) if len(text) <= _LONGEST_FILTER else None
+    except orjson.JSONDecodeError:
+        wanted = {} if not text else None
+    if not isinstance(wanted, dict) or len(wanted) > _MOST_KEYS or not all(map(_is_filter, wanted.values())):
+        said = f"an object of up to {_MOST_KEYS} keys, each with a text, number, true, false, null or a list of these"
+        raise ApiError(400, "INVALID_QUERY", f"metadata_filter must be {said}")
+    return orjson.dumps(wanted, option=orjson.OPT_SORT_KEYS).decode() if wanted else ""
+
+
+def _is_filter(value: Any) -> bool:
+    items = value if isinstance(value, list) else [value]
+    return len(items) <= _MOST_ITEMS and not any(isinstance(item, (dict, list)) for item in items)
 
 
 def _query_tags(query: QueryParams, *names: str) -> tuple[str, ...]:

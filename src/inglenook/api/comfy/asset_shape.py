@@ -6,8 +6,9 @@ import base64
 import re
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 import orjson
 from fastapi.routing import APIRoute
@@ -66,10 +67,12 @@ def _preview_url(asset: Asset) -> str | None:
         return f"/api/assets/{asset.preview_id}/content?disposition=inline"
     if asset.place.root == "models" or media_kind(asset.place.name) not in _SHOWN_KINDS:
         return None
-    query = {"filename": asset.place.name, "type": asset.place.root, "subfolder": asset.place.subfolder}
-    return f"/api/view?{urlencode({name: value for name, value in query.items() if value})}"
+    folder = asset.place.subfolder
+    more = f"&subfolder={quote_plus(folder)}" if folder else ""
+    return f"/api/view?filename={quote_plus(asset.place.name)}&type={asset.place.root}{more}"
 
 
+@lru_cache(maxsize=8192)
 def _time(milliseconds: int) -> str:
     moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

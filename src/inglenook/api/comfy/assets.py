@@ -45,6 +45,11 @@ _FILTERS = (
     ("tags_none", "only assets with none of these tags", WITHOUT_NUL),
     ("name_contains", "only assets whose name contains this", {**WITHOUT_NUL, "maxLength": 1000}),
     ("hash", "only assets with this content", HASH_OR_NONE),
+    (
+        "metadata_filter",
+        "JSON object: only assets whose user_metadata has these values; of a list, one of them",
+        {**WITHOUT_NUL, "maxLength": 8192},
+    ),
 )
 _COUNT = ("limit", "tags at most", whole(1, _MOST_COUNTS, _COUNTS))
 

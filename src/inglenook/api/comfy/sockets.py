@@ -108,6 +108,12 @@ class SocketHub:
         if editors:
             _put(editors, [message(name, data, droppable=True)])
 
+    def tell_only_editor(self, user: str | None, name: str, data: dict[str, Any]) -> None:
+        """Tell the editor of a user, if exactly one is connected."""
+        editors = [socket for socket in self._sockets if socket.is_editor and socket.user == user]
+        if len(editors) == 1:
+            _put(editors, [message(name, data, droppable=True)])
+
     def run_left(self, run: Run) -> None:
         self._renderers.pop(run.job.id, None)
         targets = self._sockets.targets(run)
