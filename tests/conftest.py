@@ -1,18 +1,22 @@
-"""What makes tests quick: one thread for torch, no flushing of databases, a small heap for the garbage collector."""
+"""What makes tests quick: one thread for torch, no flushing of databases, a small heap for the garbage collector, one
+server for many."""
 
 import gc
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 # Before torch is imported, and for child processes: pictures in tests are small, and threads that wait for each other
 # take the processor from the servers under test.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Child processes compile our sources once, not each of a hundred for itself.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import pytest
 
 from inglenook.jobs import database
+from tests.api.live import LiveServer
 
 FLUSHES = database.SYNCHRONOUS
 """How the product's databases are flushed."""
@@ -56,6 +60,21 @@ def pytest_collection_finish() -> None:
 def _flush_no_databases() -> None:
     """Only a power cut would show the difference."""
     database.SYNCHRONOUS = "OFF"
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """One real server for all tests that a plain one is enough for."""
+    server = LiveServer(tmp_path_factory.mktemp("live")).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def live(shared_server: LiveServer) -> LiveServer:
+    """The shared server, with no job of the tests before left in its queue; each test uses ids of its own."""
+    shared_server.until_idle()
+    return shared_server
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from inglenook.workers.questions import Answerer
 
 CLASSES = (
     "Say", "Sleep", "Kill", "KillOnce", "Exit", "Hang", "Grow", "Fail", "Rubbish", "Bytes", "Odd", "Escape", "Leave",
-    "Start",
+    "Start", "Until",
 )  # fmt: skip
 
 
@@ -88,6 +88,8 @@ class ToyRuntime:
                 time.sleep(0.01)
         elif kind == "Hang":
             time.sleep(inputs["seconds"])
+        elif kind == "Until":
+            until_there(inputs["path"])
         elif kind == "Kill":
             time.sleep(0.05)
             os.kill(os.getpid(), signal.SIGKILL)
@@ -101,7 +103,7 @@ class ToyRuntime:
             os._exit(inputs["code"])
         elif kind == "Grow":
             self.ballast = bytearray(inputs["megabytes"] << 20)
-            time.sleep(10)
+            time.sleep(60)
         elif kind == "Fail":
             raise ValueError("as asked")
         elif kind == "Bytes":
@@ -139,9 +141,16 @@ class ToyRuntime:
 
 
 def rewrite(body):
-    """Takes as long as the prompt says."""
-    time.sleep(body["seconds"])
+    """Takes as long as the prompt says, or until there is a file of its name."""
+    time.sleep(body.get("seconds", 0))
+    if "path" in body:
+        until_there(body["path"])
     return body
+
+
+def until_there(path):
+    while not Path(path).exists():
+        time.sleep(0.01)
 
 
 if __name__ == "__main__":

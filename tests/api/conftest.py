@@ -1,16 +1,8 @@
-"""One real server for all API tests, and an app whose jobs wait; each test uses ids of its own."""
+"""An app whose jobs wait; each test uses ids of its own."""
 
 import pytest
 
 from tests.api.idle import idle_server
-from tests.api.live import LiveServer
-
-
-@pytest.fixture(scope="session")
-def live(tmp_path_factory):
-    server = LiveServer(tmp_path_factory.mktemp("live")).start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

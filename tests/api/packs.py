@@ -1,6 +1,8 @@
 """A server with routes of node packs: real uvicorn in front, real aiohttp on a Unix socket behind it."""
 
 import asyncio
+import contextlib
+import re
 import threading
 from contextlib import asynccontextmanager, contextmanager
 
@@ -43,18 +45,23 @@ class PackServer:
         self.keys = services.keys
 
     async def raw(self, request):
-        """Send bytes; return all that comes back until the connection ends or nothing comes for a while."""
+        """Send bytes; return all that comes back until the connection ends, or an answer that has a length is whole."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(request)
         answer = b""
-        try:
-            async with asyncio.timeout(2):
-                while data := await reader.read(65536):
+        async with asyncio.timeout(60):
+            with contextlib.suppress(ConnectionResetError):
+                while not is_whole(answer) and (data := await reader.read(65536)):
                     answer += data
-        except (TimeoutError, ConnectionResetError):
-            pass
         writer.transport.abort()
         return answer
+
+
+def is_whole(answer):
+    """Whether bytes are one HTTP answer, with its body if it tells the length of one."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.IGNORECASE)
+    return length is not None and len(body) >= int(length[1])
 
 
 @asynccontextmanager
@@ -81,10 +88,18 @@ async def serving(folder, worker, *, web=None, **settings):
         task = asyncio.create_task(server._serve([listener]))
         port = listener.getsockname()[1]
         try:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20, verify=NO_TLS) as http:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, verify=NO_TLS) as http:
                 yield PackServer(port, http, worker, services)
         finally:
             server.should_exit = True
             server.force_exit = True
             await task
+            await abort_connections(server)
             listener.close()
+
+
+async def abort_connections(server):
+    """What is still open would be noticed when the garbage collector finds it: in another test."""
+    for connection in list(server.server_state.connections):
+        connection.transport.abort()
+    await asyncio.sleep(0)

@@ -5,11 +5,13 @@ import json
 
 import httpx
 import pytest
+from PIL import Image
 from starlette.responses import Response, StreamingResponse
 
 from inglenook.api.boundary import IS_HEAD
 from inglenook.api.compression import Compressed, accepts_gzip
-from tests.api.live import LiveServer, picture_graph
+from tests.api.idle import NeverReady
+from tests.api.packs import serving
 
 TEXT = "a line of text\n" * 4000
 
@@ -115,16 +117,14 @@ def test_what_a_client_accepts(header, accepts):
     assert accepts_gzip(header) is accepts
 
 
-def test_a_server_with_the_option_compresses(tmp_path):
-    server = LiveServer(tmp_path, compress_responses=True).start()
-    try:
-        entry = server.run(picture_graph())
+async def test_a_server_with_the_option_compresses(tmp_path):
+    (tmp_path / "output").mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / "output" / "a.png")
+    async with serving(tmp_path, NeverReady(), compress_responses=True) as server:
         for path in ("/prompt", "/api/queue", "/history", "/system_stats", "/object_info"):
-            got = server.get(path)
+            got = await server.http.get(path)
             assert got.headers["content-encoding"] == "gzip", path
             json.loads(got.content)
-        (image,) = entry["outputs"]["2"]["images"]
-        assert "content-encoding" not in server.get("/view", params=image).headers
-        assert "content-encoding" not in server.get("/prompt", headers={"Accept-Encoding": "identity"}).headers
-    finally:
-        server.stop()
+        assert "content-encoding" not in (await server.http.get("/view?filename=a.png")).headers
+        plain = await server.http.get("/prompt", headers={"Accept-Encoding": "identity"})
+        assert "content-encoding" not in plain.headers

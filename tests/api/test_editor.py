@@ -7,13 +7,13 @@ import re
 import httpx
 import pytest
 from starlette.websockets import WebSocketClose
-from websockets.sync.client import connect
+from websockets.asyncio.client import connect
 
 from inglenook.api.editor import packages
 from inglenook.api.editor.prefix import UnderEditor
 from inglenook.errors import SettingsError
-from tests.api.idle import idle_server
-from tests.api.live import LiveServer
+from tests.api.idle import NeverReady, idle_server
+from tests.api.packs import serving
 
 is_installed = packages.editor_folder() is not None
 needs_editor = pytest.mark.skipif(not is_installed, reason="the extra `editor` is not installed")
@@ -252,16 +252,13 @@ async def test_help_for_nodes_lies_beside_the_page_of_the_api(base):
         assert "swagger" in (await server.http.get("/docs")).text
 
 
-def test_sockets_are_there_below_the_editor_too(base, build):
-    server = LiveServer(base, front_end_root=str(build)).start()
-    try:
-        with connect(f"ws://127.0.0.1:{server.port}/editor/ws?clientId=a") as socket:
-            assert json.loads(socket.recv(timeout=30))["data"]["sid"] == "a"
-        packed = server.get("/editor/assets/app.js", headers={"Accept-Encoding": "gzip"})
+async def test_sockets_are_there_below_the_editor_too(base, build):
+    async with serving(base, NeverReady(), front_end_root=build) as server:
+        async with connect(f"ws://127.0.0.1:{server.port}/editor/ws?clientId=a", open_timeout=60) as socket:
+            assert json.loads(await socket.recv())["data"]["sid"] == "a"
+        packed = await server.http.get("/editor/assets/app.js", headers={"Accept-Encoding": "gzip"})
         assert packed.headers["content-encoding"] == "gzip"
         assert int(packed.headers["content-length"]) < len(gzip.compress(packed.content)) + 100
-    finally:
-        server.stop()
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ async def test_a_disk_that_hangs_holds_up_no_answer(ready, monkeypatch):
     loop = asyncio.get_running_loop()
 
     def hang(_path):
-        asyncio.run_coroutine_threadsafe(hangs.wait(), loop).result(30)
+        asyncio.run_coroutine_threadsafe(hangs.wait(), loop).result(60)
         raise OSError
 
     monkeypatch.setattr(condition, "_LOOK_S", 0.05)

@@ -16,7 +16,7 @@ from inglenook.api.app import route_table
 from tests.api.live import LiveServer, picture_graph
 
 ROUTES = sorted({(method, route.path) for route in route_table() for method in route.methods or ()})
-TIMEOUT_S = 20
+TIMEOUT_S = 60
 
 SEGMENTS = [
     "..",

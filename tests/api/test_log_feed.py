@@ -34,7 +34,7 @@ async def test_a_storm_from_another_thread_is_told_in_parts_with_a_note_and_keep
         thread = threading.Thread(target=storm)
         thread.start()
         await asyncio.to_thread(thread.join)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not told or "line 4999" not in told[-1][-1]["m"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
     assert len(feed.entries()) == KEPT

@@ -111,7 +111,7 @@ class Pack:
         raise web.HTTPFound("/acme/echo")
 
     async def wait(self, request):
-        await asyncio.sleep(30)
+        await asyncio.sleep(3600)
 
     async def script(self, request):
         return web.Response(text="alert(1)", content_type="text/javascript")
@@ -172,7 +172,7 @@ async def test_head_reaches_a_route_as_head(server):
     reply = await server.http.head("/acme/echo")
     assert (reply.status_code, reply.content) == (200, b"")
     assert int(reply.headers["content-length"]) > 0
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert (await server.http.head("/acme/events")).status_code == 200
 
 
@@ -208,7 +208,7 @@ async def test_a_redirect_is_the_clients_to_follow(server):
 
 
 async def test_events_arrive_as_they_are_sent_and_stop_with_the_client(server, pack):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async with server.http.stream("GET", "/acme/events") as reply:
             lines = reply.aiter_lines()
             assert [await anext(lines) for _ in range(5)] == ["data: 0", "", "data: 1", "", "data: 2"]
@@ -218,7 +218,7 @@ async def test_events_arrive_as_they_are_sent_and_stop_with_the_client(server, p
 async def test_both_ways_stream_at_the_same_time(server):
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(b"POST /acme/both HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await reader.readuntil(b"ABC")
         writer.write(b"3\r\ndef\r\n0\r\n\r\n")
         await reader.readuntil(b"DEF")
@@ -263,26 +263,41 @@ async def test_an_answer_that_breaks_off_breaks_off_for_the_client(server):
         await server.http.get("/acme/half")
 
 
+LIMITS_S = (0.2, 1, 5, 25)
+"""How long a route has to begin: the first that is enough for this machine is taken."""
+
+
 async def test_a_route_that_does_not_begin_to_answer_is_given_up(server, monkeypatch):
-    monkeypatch.setattr(forwarding, "FIRST_BYTE_LIMIT_S", 0.2)
+    monkeypatch.setattr(forwarding, "FIRST_BYTE_LIMIT_S", LIMITS_S[0])
     reply = await server.http.get("/acme/wait")
     assert (reply.status_code, reply.json()["error"]["type"]) == (504, "route_timeout")
-    async with server.http.stream("GET", "/acme/events") as events:  # may last longer, once it has begun
-        async with asyncio.timeout(10):
-            lines = events.aiter_lines()
-            while await anext(lines) != "data: 40":
-                pass
+
+
+async def test_an_answer_that_has_begun_may_take_longer(server, monkeypatch):
+    clock = asyncio.get_running_loop().time
+    for limit_s in LIMITS_S:
+        monkeypatch.setattr(forwarding, "FIRST_BYTE_LIMIT_S", limit_s)
+        async with server.http.stream("GET", "/acme/events") as events:
+            if events.status_code == 200:
+                began, lines = clock(), events.aiter_lines()
+                while clock() < began + 2 * limit_s:
+                    await anext(lines)
+                return
+    pytest.fail(f"no route began to answer within {LIMITS_S[-1]} s")
 
 
 async def test_a_slow_upload_is_not_the_routes_fault(server, monkeypatch):
-    monkeypatch.setattr(forwarding, "FIRST_BYTE_LIMIT_S", 0.2)
-
-    async def pieces():
+    async def pieces(pause_s):
         for _ in range(3):
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(pause_s)
             yield b"x"
 
-    assert (await server.http.post("/acme/count", content=pieces())).json() == 3
+    for limit_s in LIMITS_S:
+        monkeypatch.setattr(forwarding, "FIRST_BYTE_LIMIT_S", limit_s)
+        reply = await server.http.post("/acme/count", content=pieces(1.5 * limit_s))
+        if reply.status_code != 504:
+            break
+    assert reply.json() == 3
 
 
 async def test_a_process_that_is_gone_is_a_503(server, pack, tmp_path):
@@ -402,14 +417,14 @@ async def test_scripts_are_asked_for_again_unless_the_route_says_otherwise(serve
 
 
 def socket(server, path, **options):
-    return connect(f"ws://127.0.0.1:{server.port}{path}", open_timeout=10, **options)
+    return connect(f"ws://127.0.0.1:{server.port}{path}", open_timeout=60, **options)
 
 
 @pytest.mark.parametrize("prefix", ["", "/api"])
 async def test_a_socket_of_a_pack_talks_both_ways(server, prefix):
     headers = {"cookie": "k=v"}
     path = f"{prefix}/acme/ws?a=b%20c"
-    async with asyncio.timeout(20), socket(server, path, additional_headers=headers, subprotocols=["acme.v2"]) as ws:
+    async with asyncio.timeout(60), socket(server, path, additional_headers=headers, subprotocols=["acme.v2"]) as ws:
         assert ws.subprotocol == "acme.v2"
         assert json.loads(await ws.recv()) == {"query": "a=b c", "cookie": "k=v"}
         await ws.send("öl")
@@ -419,7 +434,7 @@ async def test_a_socket_of_a_pack_talks_both_ways(server, prefix):
 
 
 async def test_a_close_reaches_the_other_side_with_its_code(server, pack):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async with socket(server, "/acme/ws") as ws:
             await ws.recv()
             await ws.send("bye")
@@ -435,7 +450,7 @@ async def test_a_close_reaches_the_other_side_with_its_code(server, pack):
 
 
 async def test_a_socket_whose_other_side_vanishes_is_closed(server, pack):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async with socket(server, "/acme/ws") as ws:
             await ws.recv()
             await ws.send("die")
@@ -472,7 +487,7 @@ async def test_without_packs_or_their_process_sockets_are_refused(server, tmp_pa
 
 
 async def test_the_servers_own_socket_comes_first(server, pack):
-    async with asyncio.timeout(20), socket(server, "/ws") as ws:
+    async with asyncio.timeout(60), socket(server, "/ws") as ws:
         assert json.loads(await ws.recv())["type"] == "status"
 
 
@@ -480,6 +495,6 @@ async def test_many_clients_at_once_get_their_own_answers(server):
     async def ask(number):
         return (await server.http.post("/acme/echo", content=str(number))).json()["body"]
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         answers = await asyncio.gather(*(ask(number) for number in range(100)))
     assert answers == [str(number) for number in range(100)]

@@ -12,6 +12,7 @@ from tests.api.live import LiveServer, new_id, read_until
 PACK = """
 import asyncio
 import os
+import threading
 import time
 
 from aiohttp import web
@@ -32,9 +33,23 @@ async def die(request):
     os.kill(os.getpid(), 9)
 
 
+waiting = []
+
 @server.routes.get("/acme/wait")
 async def wait(request):
-    await asyncio.sleep(60)
+    waiting.append(request)
+    await asyncio.sleep(3600)
+
+@server.routes.get("/acme/waiting")
+async def count_waiting(request):
+    return web.json_response(len(waiting))
+
+free = threading.Event()
+
+@server.routes.post("/acme/free")
+async def set_free(request):
+    free.set()
+    return web.Response()
 
 
 class AcmeShow:
@@ -45,16 +60,16 @@ class AcmeShow:
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {"text": ("STRING", {}), "seconds": ("FLOAT", {"default": 0})}}
+        return {"required": {"text": ("STRING", {}), "is_busy": ("BOOLEAN", {})}}
 
-    def show(self, text, seconds):
+    def show(self, text, is_busy):
         from PIL import Image
 
         server.send_sync("acme.running", {"client": server.client_id, "node": server.last_node_id}, server.client_id)
         server.send_sync(BinaryEventTypes.UNENCODED_PREVIEW_IMAGE, ("PNG", Image.new("RGB", (9, 3)), None))
         server.send_progress_text(text, "1")
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        end = time.monotonic() + 120
+        while is_busy and not free.is_set() and time.monotonic() < end:
             pass
         return ()
 
@@ -71,12 +86,10 @@ def server(tmp_path_factory):
     (folder / "web").mkdir(parents=True)
     (folder / "__init__.py").write_text(PACK)
     (folder / "web" / "acme.js").write_text("export {};")
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("TMPDIR", str(base))
-        running = LiveServer(base).start()
-        running.until(lambda: "AcmeShow" in running.get("/object_info").json(), 60)
-        yield running
-        running.stop()
+    running = LiveServer(base).start()
+    running.until(lambda: "AcmeShow" in running.get("/object_info").json())
+    yield running
+    running.stop()
 
 
 def tell(server, **body):
@@ -99,7 +112,7 @@ def is_told_to_all(message):
 
 def test_a_node_sends_messages_pictures_and_text_in_their_order(server):
     client_id = new_id()
-    graph = {"1": {"class_type": "AcmeShow", "inputs": {"text": "half", "seconds": 0}}}
+    graph = {"1": {"class_type": "AcmeShow", "inputs": {"text": "half", "is_busy": False}}}
     with server.socket(client_id) as socket:
         server.submit(graph, client_id=client_id)
         seen = read_until(socket, lambda m: isinstance(m, dict) and m["type"] == "execution_success")
@@ -112,10 +125,11 @@ def test_a_node_sends_messages_pictures_and_text_in_their_order(server):
 
 
 def test_a_route_answers_while_a_node_keeps_the_processor_busy(server):
-    prompt_id = server.submit({"1": {"class_type": "AcmeShow", "inputs": {"text": "busy", "seconds": 3}}})
-    server.until(lambda: server.get("/queue").json()["queue_running"], 10)
+    prompt_id = server.submit({"1": {"class_type": "AcmeShow", "inputs": {"text": "busy", "is_busy": True}}})
+    server.until_running(prompt_id)
     assert tell(server, data=None).status_code == 200
     assert prompt_id not in server.get(f"/history/{prompt_id}").json()
+    assert server.post("/acme/free").status_code == 200
     server.wait(prompt_id)
 
 
@@ -150,8 +164,8 @@ def test_a_killed_process_ends_requests_that_wait_for_it(server):
     answers = []
     waiting = threading.Thread(target=lambda: answers.append(server.get("/acme/wait")))
     waiting.start()
-    server.until(lambda: waiting.is_alive() and tell(server, data=None).status_code == 200, 10)
+    server.until(lambda: server.get("/acme/waiting").json() == 1)
     os.kill(pid, signal.SIGKILL)
-    waiting.join(20)
+    waiting.join(60)
     assert [answer.status_code for answer in answers] == [502]
     server.until(lambda: tell(server, data=None).status_code == 200, 60)

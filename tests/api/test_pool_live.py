@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from tests.api.live import LiveServer, blocking_graph, is_left, new_id, picture_graph, read_until
+from tests.api.live import LiveServer, is_left, new_id, picture_graph, read_until, working_graph
 
 WITHOUT_TORCH = """
 import importlib.machinery, sys
@@ -26,10 +26,8 @@ def blocked(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def far(tmp_path_factory):
-    server = LiveServer(tmp_path_factory.mktemp("far")).start()
-    yield server
-    server.stop()
+def far(shared_server):
+    return shared_server
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +74,8 @@ def test_a_server_is_added_while_jobs_run_and_takes_over_from_one_that_is_killed
     try:
         assert front.post("/api/workers", {"url": new.url, "name": "new"}).status_code == 201
         front.until(lambda: state(front, "new") == "ready")
-        ids = [front.submit(blocking_graph(number, nodes=60)) for number in range(8)]
+        new.post("/api/queue/pause")  # so that it has some of the jobs when it dies, however fast they are
+        ids = [front.submit(working_graph(number, nodes=60)) for number in range(8)]
         front.until(lambda: front.get("/api/workers/new").json()["running"] > 0)
         new.stop(signal.SIGKILL)
         for prompt_id in ids:

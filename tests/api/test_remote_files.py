@@ -8,7 +8,7 @@ import pytest
 from inglenook.api.remote_files import RemoteFileError, RemoteLimits, fetch
 from inglenook.media.addresses import is_public
 
-LIMITS = RemoteLimits(size_bytes=1000, timeout_s=5)
+LIMITS = RemoteLimits(size_bytes=1000, timeout_s=60)
 
 
 @contextlib.asynccontextmanager

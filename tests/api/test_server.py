@@ -12,6 +12,7 @@ from inglenook.api import websocket_protocol
 from inglenook.api.server import bind
 from inglenook.api.websocket_protocol import BatchingProtocol
 from inglenook.settings import Settings
+from tests.api.packs import abort_connections
 
 HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -40,8 +41,11 @@ async def test_small_packets_leave_at_once_whatever_the_loop(listener):
     accepted = loop.create_future()
     server = await loop.create_server(lambda: Accepting(accepted), sock=listener)
     _, writer = await asyncio.open_connection(*listener.getsockname())
-    assert (await accepted).getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+    transport = await accepted
+    assert transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+    transport.abort()
     writer.close()
+    await writer.wait_closed()
     server.close()
 
 
@@ -50,7 +54,7 @@ class Accepting(asyncio.Protocol):
         self.accepted = accepted
 
     def connection_made(self, transport):
-        self.accepted.set_result(transport.get_extra_info("socket"))
+        self.accepted.set_result(transport)
 
 
 @asynccontextmanager
@@ -66,10 +70,11 @@ async def serving(app, listener):
         server.should_exit = True
         server.force_exit = True
         await task
+        await abort_connections(server)
 
 
 async def test_a_client_that_never_reads_is_cut_off_after_the_close(listener, monkeypatch):
-    monkeypatch.setattr(websocket_protocol, "ABORT_AFTER_S", 0.05, raising=False)
+    monkeypatch.setattr(websocket_protocol, "ABORT_AFTER_S", 0.05)
     is_full = asyncio.Event()
 
     async def app(scope, receive, send):
@@ -85,14 +90,14 @@ async def test_a_client_that_never_reads_is_cut_off_after_the_close(listener, mo
         deaf = socket.create_connection(listener.getsockname())
         with deaf:
             deaf.sendall(HANDSHAKE)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await is_full.wait()
                 while state.connections:  # noqa: ASYNC110 - uvicorn tells it by this set only
                     await asyncio.sleep(0.01)
 
 
 async def test_a_client_that_reads_gets_all_and_the_close(listener, monkeypatch):
-    monkeypatch.setattr(websocket_protocol, "ABORT_AFTER_S", 0.05, raising=False)
+    monkeypatch.setattr(websocket_protocol, "ABORT_AFTER_S", 60)
 
     async def app(scope, receive, send):
         await send({"type": "websocket.accept"})
@@ -103,7 +108,7 @@ async def test_a_client_that_reads_gets_all_and_the_close(listener, monkeypatch)
 
     async with serving(app, listener):
         host, port = listener.getsockname()
-        async with asyncio.timeout(20), connect(f"ws://{host}:{port}/ws", max_size=None) as client:
+        async with asyncio.timeout(60), connect(f"ws://{host}:{port}/ws", max_size=None, open_timeout=60) as client:
             assert len(await client.recv()) == 1 << 20
             await client.wait_closed()
             assert client.close_code == 1013

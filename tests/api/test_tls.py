@@ -39,7 +39,7 @@ def pair(tmp_path_factory):
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, pair):
     key, certificate = pair
-    options = ("--port", "0", "--cpu", "--tls-keyfile", str(key), "--tls-certfile", str(certificate))
+    options = ("--port", "0", "--no-local", "--tls-keyfile", str(key), "--tls-certfile", str(certificate))
     running = RunningServer(tmp_path_factory.mktemp("server"), *options)
     yield running
     running.stop()
@@ -49,20 +49,20 @@ def server(tmp_path_factory, pair):
 def test_the_address_that_is_told_answers_by_https(server, pair):
     assert server.url.startswith("https://127.0.0.1:")
     trusting = ssl.create_default_context(cafile=pair[1])
-    with httpx.Client(verify=trusting) as client:
+    with httpx.Client(verify=trusting, timeout=60) as client:
         assert client.get(f"{server.url}/prompt").json() == {"exec_info": {"queue_remaining": 0}}
 
 
 @needs_openssl
 def test_sockets_are_secure_too(server, pair):
     trusting = ssl.create_default_context(cafile=pair[1])
-    with connect(server.url.replace("https", "wss") + "/ws", ssl=trusting) as socket:
-        assert json.loads(socket.recv(timeout=30))["type"] == "status"
+    with connect(server.url.replace("https", "wss") + "/ws", ssl=trusting, open_timeout=60) as socket:
+        assert json.loads(socket.recv(timeout=60))["type"] == "status"
 
 
 @needs_openssl
 def test_plain_http_gets_nothing_from_it(server):
-    with pytest.raises(httpx.TransportError), httpx.Client(timeout=10) as client:
+    with pytest.raises(httpx.TransportError), httpx.Client(timeout=60) as client:
         client.get(server.url.replace("https", "http") + "/prompt")
 
 

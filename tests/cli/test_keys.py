@@ -44,8 +44,8 @@ def test_a_key_given_at_the_start_is_needed_and_shown_nowhere(tmp_path: Path) ->
     key = "given-on-the-command-line"
     server = RunningServer(tmp_path, "--port", "0", "--cpu", "--api-key", key, "--log-level", "debug")
     try:
-        assert httpx.get(f"{server.url}/queue").status_code == 401
-        with httpx.Client(base_url=server.url, headers={"X-API-Key": key}) as http:
+        assert httpx.get(f"{server.url}/queue", timeout=60).status_code == 401
+        with httpx.Client(base_url=server.url, headers={"X-API-Key": key}, timeout=60) as http:
             told = [http.get(path).text for path in ("/system_stats", "/keys", "/health", "/queue", "/features")]
     finally:
         code, errors = server.stop()

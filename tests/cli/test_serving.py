@@ -44,9 +44,9 @@ def test_a_port_in_use_is_refused_in_one_line(server: RunningServer, run: Run, t
     assert not (tmp_path / "user").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_in_order(tmp_path: Path, number: signal.Signals) -> None:
-    server = RunningServer(tmp_path, "--port", "0", "--cpu")
+@pytest.mark.parametrize(("number", "options"), [(signal.SIGTERM, ["--cpu"]), (signal.SIGINT, ["--no-local"])])
+def test_a_signal_ends_it_in_order(tmp_path: Path, number: signal.Signals, options: list[str]) -> None:
+    server = RunningServer(tmp_path, "--port", "0", *options)
     server.process.send_signal(number)
     _, errors = server.process.communicate(timeout=TIMEOUT_S)
     assert server.process.returncode == 0
@@ -57,7 +57,7 @@ def test_a_signal_ends_it_in_order(tmp_path: Path, number: signal.Signals) -> No
 def test_options_are_stronger_than_variables_and_these_than_the_file(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("INGLENOOK_PORT=1\nINGLENOOK_OUTPUT_DIRECTORY=from_file\nINGLENOOK_DATA_DIR=data\n")
     extra = {"INGLENOOK_PORT": "2", "INGLENOOK_OUTPUT_DIRECTORY": "from_variable"}
-    server = RunningServer(tmp_path, "--port", "0", "--cpu", "--input-directory", "mine", **extra)
+    server = RunningServer(tmp_path, "--port", "0", "--no-local", "--input-directory", "mine", **extra)
     assert not server.url.endswith((":1", ":2"))
     assert (tmp_path / "from_variable").is_dir()
     assert (tmp_path / "mine").is_dir()
@@ -86,7 +86,7 @@ def test_settings_that_cannot_work_are_named(
 
 
 def test_pages_elsewhere_may_call_with_the_bare_cors_option(tmp_path: Path) -> None:
-    server = RunningServer(tmp_path, "--port", "0", "--cpu", "--enable-cors-header")
+    server = RunningServer(tmp_path, "--port", "0", "--no-local", "--enable-cors-header")
     request = urllib.request.Request(f"{server.url}/prompt", headers={"Origin": "http://example.com"})
     with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
         assert answer.headers["Access-Control-Allow-Origin"] == "*"

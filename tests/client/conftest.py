@@ -26,7 +26,7 @@ class AnyClient:
 
     async def call(self, method: str, *arguments: Any, **options: Any) -> Any:
         bound = getattr(self.inner, method)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             if isinstance(self.inner, AsyncClient):
                 return await bound(*arguments, **options)
             return await asyncio.to_thread(bound, *arguments, **options)
@@ -36,7 +36,7 @@ class AnyClient:
         return await self.call("run", graph, on_event=events.append, **options), events
 
     async def events(self, prompt_id: str) -> list[Event]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             if isinstance(self.inner, AsyncClient):
                 return [event async for event in self.inner.events(prompt_id)]
             return await asyncio.to_thread(list, self.inner.events(prompt_id))

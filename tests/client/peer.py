@@ -105,7 +105,7 @@ class Peer:
 
     async def socket(self, client_id: str) -> web.WebSocketResponse:
         """Return the client's socket, waiting for it to come."""
-        async with asyncio.timeout(5), self._changed:
+        async with asyncio.timeout(60), self._changed:
             await self._changed.wait_for(lambda: client_id in self._sockets)
             return self._sockets[client_id]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -12,35 +13,21 @@ import pytest
 
 from inglenook.client import AsyncClient, Client, Event, JobInterrupted, PromptRejected
 from inglenook.client.events import JobStarted, JobSucceeded, NodeOutput, NodesCached, QueueStatus
-from tests.cli.conftest import GRAPH, RunningServer
+from tests.api.live import LiveServer, blocking_graph, new_color, working_graph
+from tests.cli.conftest import GRAPH
 
-DEADLINE_S = 60
+DEADLINE_S = 120
 
 
 def unique(number: int) -> dict[str, Any]:
     graph: dict[str, Any] = json.loads(json.dumps(GRAPH))
-    graph["1"]["inputs"]["color"] = number
+    graph["1"]["inputs"]["color"] = 0xC0FFEE + number  # that no other test uses
     return graph
 
 
-def long_graph(nodes: int) -> dict[str, Any]:
-    """A chain that takes a millisecond or more per node."""
-    graph = {"0": {"class_type": "EmptyImage", "inputs": {"width": 512, "height": 512, "batch_size": 1, "color": 7}}}
-    for number in range(1, nodes):
-        graph[str(number)] = {"class_type": "ImageInvert", "inputs": {"image": [str(number - 1), 0]}}
-    return {**graph, "end": {"class_type": "PreviewImage", "inputs": {"images": [str(nodes - 1), 0]}}}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    running = RunningServer(tmp_path_factory.mktemp("server"), "--port", "0", "--cpu")
-    yield running
-    running.stop()
-
-
 @pytest.fixture
-async def client(server: RunningServer) -> AsyncIterator[AsyncClient]:
-    async with asyncio.timeout(DEADLINE_S), AsyncClient(server.url) as client:
+async def client(live: LiveServer) -> AsyncIterator[AsyncClient]:
+    async with asyncio.timeout(DEADLINE_S), AsyncClient(live.url) as client:
         yield client
 
 
@@ -83,7 +70,7 @@ async def test_cancel_reaches_a_running_job(client: AsyncClient) -> None:
         if isinstance(event, JobStarted):
             started.set()
 
-    running = asyncio.create_task(client.run(long_graph(500), prompt_id="long", on_event=note))
+    running = asyncio.create_task(client.run(blocking_graph(new_color()), prompt_id="long", on_event=note))
     await started.wait()
     await client.cancel("long")
     with pytest.raises(JobInterrupted):
@@ -91,8 +78,8 @@ async def test_cancel_reaches_a_running_job(client: AsyncClient) -> None:
     assert "long" not in await client.queue()
 
 
-def test_the_synchronous_client_uploads_runs_and_downloads(server: RunningServer, tmp_path: Path) -> None:
-    with Client(server.url) as client:
+def test_the_synchronous_client_uploads_runs_and_downloads(live: LiveServer, tmp_path: Path) -> None:
+    with Client(live.url) as client:
         made = client.save(client.run(unique(103)).images[0], tmp_path)
         uploaded = client.upload_image(made, subfolder="again", overwrite=True)
         graph = {
@@ -109,7 +96,7 @@ def test_the_synchronous_client_uploads_runs_and_downloads(server: RunningServer
 
 
 async def test_a_job_is_followed_through_the_death_of_its_server(tmp_path: Path) -> None:
-    server = RunningServer(tmp_path, "--port", "0", "--cpu")
+    server = await asyncio.to_thread(LiveServer(tmp_path).start)
     started = asyncio.Event()
 
     def note(event: Event) -> None:
@@ -117,11 +104,10 @@ async def test_a_job_is_followed_through_the_death_of_its_server(tmp_path: Path)
             started.set()
 
     async with asyncio.timeout(DEADLINE_S), AsyncClient(server.url) as client:
-        running = asyncio.create_task(client.run(long_graph(100), on_event=note))
+        running = asyncio.create_task(client.run(working_graph(7, nodes=100), on_event=note))
         await started.wait()
-        server.process.kill()
-        server.process.communicate()
-        again = await asyncio.to_thread(RunningServer, tmp_path, "--port", server.url.rpartition(":")[2], "--cpu")
+        server.stop(signal.SIGKILL)
+        await asyncio.to_thread(server.start)
         outputs = await running
     assert len(outputs.images) == 1
-    again.stop()
+    server.stop()

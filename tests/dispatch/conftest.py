@@ -46,7 +46,7 @@ class Recorder:
         return [name for of, name, _ in self.seen if of == job_id and name != "Progress"]
 
     async def until(self, job_id, name="Left"):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 for of, kind, event in self.seen:
                     if (of, kind) == (job_id, name):

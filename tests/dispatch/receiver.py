@@ -38,7 +38,7 @@ class Receiver:
             self.requests.append((handler.path, dict(handler.headers), body))
             status = self.answers.pop(0) if self.answers else 200
             self._changed.notify_all()
-        self.released.wait(30)
+        self.released.wait(60)
         handler.send_response(status)
         for name, value in self.headers.items():
             handler.send_header(name, value)
@@ -47,7 +47,7 @@ class Receiver:
             handler.end_headers()
             handler.wfile.write(b"ok")
 
-    def until(self, count, timeout_s=30):
+    def until(self, count, timeout_s=60):
         """The first requests, once there are so many."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.requests) >= count, timeout_s), self.requests

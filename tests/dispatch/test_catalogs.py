@@ -37,13 +37,13 @@ def test_what_a_thread_made_of_the_old_catalog_is_not_kept_after_an_update(catal
     def slowly(catalog, class_type):
         info = build(catalog, class_type)
         begun.set()
-        may_go_on.wait(10)
+        may_go_on.wait(60)
         return info
 
     monkeypatch.setattr(Catalog, "object_info", slowly)
     thread = threading.Thread(target=catalogs.object_info)
     thread.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     catalogs.update(documents(catalogs, "EmptyImage"))
     may_go_on.set()
     thread.join()

@@ -61,7 +61,7 @@ async def pool(folder, *workers):
 
 
 async def until(condition):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - workers and dispatcher tell in many ways
             await asyncio.sleep(0.01)
 

@@ -64,7 +64,7 @@ async def test_a_job_whose_process_died_waits_for_the_store_and_runs_again(serve
 async def test_a_cancel_between_a_death_and_the_next_attempt_is_obeyed(server, monkeypatch, tmp_path):
     failed = failing(server.store, monkeypatch, "requeue", 1, JobStoreFull("db"))
     await server.submit("a", ("KillOnce", {"marker": str(tmp_path / "marker")}))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not failed:  # noqa: ASYNC110 - the moment is inside the dispatcher
             await asyncio.sleep(0.01)
     assert server.dispatcher.interrupt("a")
@@ -82,21 +82,23 @@ async def test_a_result_that_is_no_json_fails_its_job_and_the_next_one_runs(serv
 
 
 async def test_a_cancel_that_the_store_refuses_leaves_the_job_in_the_queue(server, monkeypatch):
-    await server.submit("running", ("Sleep", {"seconds": 0.5}))
+    await server.submit("running", ("Sleep", {"seconds": 3600}))
     await server.recorder.until("running", "Started")
     await server.submit("a", OK)
     failing(server.store, monkeypatch, "cancel_queued", 1, JobStoreFull("db"))
     with pytest.raises(JobStoreFull):
         await server.dispatcher.cancel_waiting(["a"])
+    server.dispatcher.interrupt("running")
     await server.recorder.until("a", "Succeeded")
 
 
 async def test_an_id_whose_job_was_taken_out_of_the_queue_can_be_used_again(server):
-    await server.submit("running", ("Sleep", {"seconds": 0.5}))
+    await server.submit("running", ("Sleep", {"seconds": 3600}))
     await server.recorder.until("running", "Started")
     await server.submit("a", OK)
     assert await server.dispatcher.cancel_waiting(["a"]) == ["a"]
     await server.submit("a", ("Say", {"text": "again"}))
+    server.dispatcher.interrupt("running")
     await server.recorder.until("a", "Succeeded")
     entry = await server.store.history_entry("a")
     assert b"again" in entry.job.graph
@@ -106,7 +108,7 @@ async def test_an_id_whose_job_was_taken_out_of_the_queue_can_be_used_again(serv
 async def test_a_message_of_a_pack_does_not_overtake_an_end_that_is_not_recorded_yet(server, monkeypatch):
     failed = failing(server.store, monkeypatch, "finish", 3, JobStoreFull("db"))
     await server.submit("a", OK)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not failed:  # noqa: ASYNC110 - it is told nowhere
             await asyncio.sleep(0.01)
     server.dispatcher.worker_notice(server.worker, "afterwards", 1, None)

@@ -55,7 +55,7 @@ async def end_job(store, job_id, *hooks):
 
 async def until(store, condition):
     """The deliveries, oldest first, once they fulfil a condition."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             found = (await store.outbox.list(DeliveryFilter(), limit=100)).deliveries[::-1]
             if found and condition(found):

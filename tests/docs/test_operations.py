@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,13 +17,6 @@ from tests.api.live import LiveServer
 ROOT = Path(__file__).parents[2] / "docs"
 PAGES = [ROOT / "operations.md", ROOT / "zh" / "operations.md"]
 BODY = '{"event": "task.succeeded", "名": "值"}\n'.encode()
-
-
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    server = LiveServer(tmp_path_factory.mktemp("operations")).start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(params=PAGES, ids=["en", "zh"])

@@ -28,7 +28,7 @@ def test_asynchronous_nodes_overlap_with_each_other_and_with_others(toys: Toys) 
         arrived.append(name)
         if len(arrived) == 3:
             all_here.set()
-        await asyncio.wait_for(all_here.wait(), 10)
+        await asyncio.wait_for(all_here.wait(), 60)
         return (name,)
 
     toys.add("Meet", meet, required={"name": "STRING"}, output=["STRING"], is_async=True)
@@ -50,7 +50,7 @@ def test_calls_over_a_list_overlap_and_keep_their_order(toys: Toys) -> None:
     async def wait_for_last(text: str) -> tuple[str]:
         if text == "c":
             gate.set()
-        await asyncio.wait_for(gate.wait(), 10)
+        await asyncio.wait_for(gate.wait(), 60)
         context = current()
         assert context is not None
         return (f"{text}{context.call_index}",)

@@ -125,7 +125,7 @@ async def stored_ids(store: JobStore) -> set[str]:
 
 async def settle(store: JobStore, expected: set[str]) -> None:
     """Trimming runs when nothing else is written; look until it has."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await stored_ids(store) != expected:
             pass
 

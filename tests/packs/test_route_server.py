@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import stat
+import tempfile
 import threading
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def serve(loop):
     def serve(server):
         path = route_server.start(server, loop)
         assert path is not None
-        client = httpx.Client(transport=httpx.HTTPTransport(uds=path), base_url="http://pack", timeout=10)
+        client = httpx.Client(transport=httpx.HTTPTransport(uds=path), base_url="http://pack", timeout=60)
         started.append((path, client))
         client.socket = path
         return client
@@ -195,9 +196,16 @@ def test_middleware_of_packs_sees_their_routes(serve):
     assert serve(server).get("/acme").headers["x-acme"] == "1"
 
 
-def test_folders_of_processes_that_are_gone_are_swept_up(serve, tmp_path, monkeypatch):
-    monkeypatch.setattr(route_server.tempfile, "gettempdir", lambda: "/tmp")
-    dead = Path(route_server.tempfile.mkdtemp(prefix="inglenook-routes-", dir="/tmp"))
+@pytest.fixture
+def own_temporary_folder(monkeypatch):
+    """One with a short path, as a socket needs it, in which no other server sweeps."""
+    with tempfile.TemporaryDirectory(prefix="own-", dir="/tmp") as folder:
+        monkeypatch.setattr(route_server.tempfile, "gettempdir", lambda: folder)
+        yield folder
+
+
+def test_folders_of_processes_that_are_gone_are_swept_up(own_temporary_folder, serve):
+    dead = Path(tempfile.mkdtemp(prefix="inglenook-routes-", dir=own_temporary_folder))
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(dead / "http"))
     server, other = PromptServer(), PromptServer()

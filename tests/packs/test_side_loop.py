@@ -24,7 +24,7 @@ async def leave():
 
 
 def on(side, work):
-    return asyncio.run_coroutine_threadsafe(work, side.loop).result(5)
+    return asyncio.run_coroutine_threadsafe(work, side.loop).result(60)
 
 
 def test_a_task_that_wants_to_end_the_process_ends_alone(side):

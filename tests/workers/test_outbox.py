@@ -21,7 +21,7 @@ class Parent:
     def __init__(self, end):
         self._end = end
         self._frames = FrameBuffer()
-        end.settimeout(5)
+        end.settimeout(60)
 
     def next(self):
         while True:

@@ -29,7 +29,7 @@ class Keyed:
         headers = options.pop("headers", {})
         if key is not None:
             headers = {**headers, "Authorization": f"Bearer {key}"}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20, verify=NO_TLS, **options)
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=60, verify=NO_TLS, **options)
 
     async def get(self, path, key=None, **options):
         async with self.client(key) as http:
@@ -42,7 +42,7 @@ class Keyed:
             return await http.post(path, **options)
 
     def socket(self, path="/ws", **options):
-        return connect(f"ws://127.0.0.1:{self.port}{path}", **options)
+        return connect(f"ws://127.0.0.1:{self.port}{path}", open_timeout=60, **options)
 
     async def logged_in(self, key, **headers):
         """The Cookie header of a browser that has logged in with this key."""

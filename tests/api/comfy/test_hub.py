@@ -50,7 +50,7 @@ class Client:
 
     async def hears(self, kind):
         """Return the messages up to the first of this type."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 for index, message in enumerate(self.heard):
                     if message["type"] == kind:
@@ -340,7 +340,7 @@ async def test_each_user_is_told_the_length_of_its_own_queue(hub):
         assert [one.heard[0]["data"]["status"]["exec_info"]["queue_remaining"] for one in (anna, bert)] == [3, 5]
         hub._dispatcher.remaining_of = {"anna": 2, "bert": 5}.__getitem__
         hub.queue_changed(7, None)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(anna.heard) < 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         assert anna.heard[1]["data"]["status"]["exec_info"]["queue_remaining"] == 2

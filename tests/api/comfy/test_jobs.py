@@ -6,7 +6,7 @@ import pytest
 
 from inglenook.api import parts
 from inglenook.jobs import Job, JobId, JobResult, State
-from tests.api.live import blocking_graph, new_id, picture_graph
+from tests.api.live import blocking_graph, new_color, picture_graph
 
 FAILED = {
     "node_id": "2",
@@ -259,9 +259,10 @@ async def test_videos_are_told_alike_by_history_jobs_and_state(idle):
 
 
 def test_a_running_job_is_in_progress_and_can_be_cancelled(live):
-    job_id = live.submit(blocking_graph(int(new_id()[:5], 16)))
-    live.until(lambda: live.get(f"/prompt/{job_id}").json()["status"] == "running")
-    live.until(lambda: job_id in [job["id"] for job in live.get("/api/jobs?status=in_progress").json()["jobs"]])
+    job_id = live.submit(blocking_graph(new_color()))
+    live.until_running(job_id)
+    assert live.get(f"/prompt/{job_id}").json()["status"] == "running"
+    assert job_id in [job["id"] for job in live.get("/api/jobs?status=in_progress").json()["jobs"]]
     assert live.get(f"/api/jobs/{job_id}").json()["status"] == "in_progress"
     assert live.post(f"/api/jobs/{job_id}/cancel").json() == {"cancelled": True}
     live.wait(job_id)
@@ -272,7 +273,7 @@ def test_a_running_job_is_in_progress_and_can_be_cancelled(live):
 
 
 def test_a_job_that_has_just_ended_is_told_as_it_will_be_later(live):
-    entry = live.run(picture_graph(int(new_id()[:5], 16), sink="SaveImage", filename_prefix="jobs"))
+    entry = live.run(picture_graph(new_color(), sink="SaveImage", filename_prefix="jobs"))
     job_id = entry["prompt"][1]
     shown = live.get(f"/api/jobs/{job_id}").json()
     (listed_,) = [job for job in live.get("/api/jobs?limit=5").json()["jobs"] if job["id"] == job_id]
@@ -297,7 +298,7 @@ async def test_a_client_that_never_reads_is_given_up(monkeypatch):
             await asyncio.Event().wait()
 
     response = parts.ListingResponse(b"[", [b"x"], b"]", list(range(100)), more)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await response({"type": "http"}, None, send)
         await parts.PartsResponse([b"x" * 600_000] * 9)({"type": "http"}, None, send)
     assert asked == []

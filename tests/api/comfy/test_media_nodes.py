@@ -22,11 +22,9 @@ NODE_CLASS_MAPPINGS = {"VHS_VideoCombine": Combine}
 """
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    server = LiveServer(tmp_path_factory.mktemp("media")).start()
-    yield server
-    server.stop()
+@pytest.fixture
+def server(live):
+    return live
 
 
 def wav(seconds=0.2):

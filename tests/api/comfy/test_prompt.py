@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from inglenook.api.submission import submit_body
+from inglenook.dispatch.catalogs import Catalogs
 from inglenook.engine.replacement import NodeReplacement
 from inglenook.nodes.interfaces import builtin_interfaces
-from tests.api.idle import idle_services
+from tests.api.idle import ImpatientCatalogs, idle_services
 from tests.api.live import is_left, new_id, picture_graph, read_until
 
 
@@ -188,16 +189,23 @@ def test_values_out_of_range_are_named(live):
     assert body["node_errors"]["1"]["class_type"] == "EmptyImage"
 
 
-async def test_a_class_whose_replacement_is_told_only_when_the_process_is_ready_is_replaced(tmp_path):
+async def test_a_class_whose_replacement_is_told_only_when_the_process_is_ready_is_replaced(tmp_path, monkeypatch):
+    waits = asyncio.Event()
+
+    async def patient(catalogs, names, timeout_s):
+        waits.set()
+        await Catalogs.wait_for(catalogs, names, 60)
+
+    monkeypatch.setattr(ImpatientCatalogs, "wait_for", patient)
     graph = picture_graph(5)
     graph["1"]["class_type"] = "EmptyPictureOfOld"
     inputs = [{"new_id": name, "old_id": name} for name in graph["1"]["inputs"]]
     replacement = NodeReplacement("EmptyImage", "EmptyPictureOfOld", input_mapping=inputs)
     async with idle_services(tmp_path) as services:
         submitting = asyncio.create_task(submit_body(services, {"prompt": graph}))
-        await asyncio.sleep(0.05)
-        services.catalogs.update(builtin_interfaces(), [replacement])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
+            await waits.wait()
+            services.catalogs.update(builtin_interfaces(), [replacement])
             job_id = (await submitting)["prompt_id"]
         (run,) = services.dispatcher.waiting()
         assert run.job.id == job_id

@@ -2,14 +2,14 @@
 
 import pytest
 
-from tests.api.live import blocking_graph, new_id, picture_graph
+from tests.api.live import blocking_graph, new_color, picture_graph
 
 
 @pytest.fixture
 def busy(live):
     """The id of a job that runs for seconds; stopped at the end of the test."""
-    job_id = live.submit(blocking_graph(int(new_id()[:5], 16)))
-    live.until(lambda: [item for item in live.get("/queue").json()["queue_running"] if item[1] == job_id])
+    job_id = live.submit(blocking_graph(new_color()))
+    live.until_running(job_id)
     yield job_id
     live.post("/queue", {"clear": True})
     live.post("/interrupt", {"prompt_id": job_id})
@@ -43,8 +43,8 @@ def test_pending_jobs_can_be_deleted_and_cleared(live, busy):
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"not json", b"[1]", b'{"prompt_id": null}'])
 def test_interrupt_without_an_id_stops_what_runs(live, body):
-    job_id = live.submit(blocking_graph(int(new_id()[:5], 16)))
-    live.until(lambda: live.get("/queue").json()["queue_running"])
+    job_id = live.submit(blocking_graph(new_color()))
+    live.until_running(job_id)
     reply = live.post("/interrupt", body)
     assert (reply.status_code, reply.content) == (200, b"")
     entry = live.wait(job_id)
@@ -69,7 +69,7 @@ def test_an_interrupt_with_nothing_running_does_not_hit_the_next_job(live):
 
 
 def test_a_second_run_is_cached_until_memory_is_freed(live):
-    graph = picture_graph(int(new_id()[:5], 16))
+    graph = picture_graph(new_color())
     live.run(graph)
     assert live.run(graph)["status"]["messages"][1][1]["nodes"] == ["1", "2"]
     assert live.post("/free", {"unload_models": True}).status_code == 200

@@ -6,10 +6,11 @@ import json
 import socket
 import struct
 from contextlib import asynccontextmanager
+from functools import partial
 from urllib.parse import quote
 
 import pytest
-from websockets.asyncio.client import connect
+import websockets.asyncio.client
 from websockets.exceptions import ConnectionClosed
 
 from inglenook.api import websocket_protocol
@@ -18,6 +19,9 @@ from inglenook.api.comfy.messages import message
 from tests.api.idle import NeverReady
 from tests.api.live import picture_graph
 from tests.api.packs import serving
+
+connect = partial(websockets.asyncio.client.connect, open_timeout=60)
+
 
 UPGRADE = (
     b"Host: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -38,7 +42,7 @@ def address(server, query=""):
 
 async def next_of(websocket, kind):
     """The data of the next message of a type."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             heard = json.loads(await websocket.recv())
             if heard["type"] == kind:
@@ -51,7 +55,7 @@ async def raw_socket(server):
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(b"GET /ws HTTP/1.1\r\n" + UPGRADE + b"\r\n")
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             assert b"101" in await reader.readuntil(b"\r\n\r\n")
         yield reader, writer
     finally:
@@ -61,7 +65,7 @@ async def raw_socket(server):
 async def is_empty(server):
     """Wait until the server knows of no socket."""
     hub = server.services.sockets
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while hub._sockets or hub._sockets._by_sid or hub._told:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
@@ -125,7 +129,7 @@ async def test_the_older_socket_of_an_id_stays_open_and_hears_nothing(server):
 async def test_a_handshake_that_cannot_be_read_is_answered(server, request_line, more, status):
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(request_line + b"\r\n" + UPGRADE + more + b"\r\n")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         answer = await reader.read()
     assert answer.split()[1] == status
     writer.close()
@@ -197,7 +201,7 @@ async def test_a_client_that_floods_does_not_keep_others_from_being_answered(ser
 async def test_what_breaks_the_protocol_is_told_by_a_close_code(server, frame, code):
     async with raw_socket(server) as (reader, writer):
         writer.write(frame)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await reader.readexactly(1))[0] != 0x88:  # text frames before it are short
                 length = (await reader.readexactly(1))[0]
                 length = struct.unpack(">H", await reader.readexactly(2))[0] if length == 126 else length
@@ -216,13 +220,13 @@ async def test_a_message_of_ten_megabytes_is_read(server):
 async def test_pings_are_answered_with_what_they_carry(server):
     async with raw_socket(server) as (reader, writer):
         writer.write(b"\x89\x84\0\0\0\0abcd")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await reader.readuntil(b"\x8a\x04abcd")
 
 
 async def test_the_server_pings_and_demands_no_answer(tmp_path):
     async with serving(tmp_path, NeverReady(), web={"ws_ping_interval": 0.02}) as server:
-        async with raw_socket(server) as (reader, _), asyncio.timeout(20):
+        async with raw_socket(server) as (reader, _), asyncio.timeout(60):
             for _ in range(5):
                 await reader.readuntil(b"\x89\x04")  # never answered
         await is_empty(server)
@@ -246,7 +250,7 @@ async def test_a_reader_that_is_too_slow_is_closed_with_1013_and_others_hear_all
                 await next_of(quick, "large")
         assert heard > 4
         with contextlib.suppress(ConnectionClosed):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 async for _ in slow:
                     pass
         assert slow.close_code in (1013, 1006)  # 1006 when it is cut before it has read that far
@@ -276,7 +280,7 @@ async def test_a_connection_that_is_reset_leaves_nothing_behind(server):
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.close()
     await is_empty(server)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(asyncio.all_tasks()) > tasks:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

@@ -3,17 +3,20 @@
 import asyncio
 import json
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
-from websockets.asyncio.client import connect
+import websockets.asyncio.client
 
 from inglenook.api.access.scopes import CALLER_SCOPE, Scope
 from inglenook.api.comfy import socket_commands
 from inglenook.dispatch.intake import QueueFull
 from tests.api.comfy.test_hub import Client, connected, hub  # noqa: F401 - a fixture
 from tests.api.idle import NeverReady
-from tests.api.live import new_id, picture_graph, read_until
+from tests.api.live import new_color, new_id, picture_graph, read_until
 from tests.api.packs import serving
+
+connect = partial(websockets.asyncio.client.connect, open_timeout=60)
 
 
 def execute(data, **more):
@@ -31,7 +34,7 @@ def is_end(message):
 @pytest.mark.parametrize("client_id", [None, "named"])
 @pytest.mark.parametrize("is_wrapped", [False, True])
 def test_a_graph_is_queued_and_its_run_told_to_the_socket(live, client_id, is_wrapped):
-    graph = picture_graph(int(new_id()[:5], 16))
+    graph = picture_graph(new_color())
     with live.socket(client_id and new_id()) as websocket:
         websocket.send(execute({"prompt": graph} if is_wrapped else graph))
         seen = read_until(websocket, is_end)
@@ -46,7 +49,7 @@ def test_a_graph_is_queued_and_its_run_told_to_the_socket(live, client_id, is_wr
 def test_a_graph_runs_although_its_client_has_left(live):
     job_id = new_id()
     with live.socket() as websocket:
-        websocket.send(execute({"prompt": picture_graph(int(job_id[:5], 16)), "prompt_id": job_id}))
+        websocket.send(execute({"prompt": picture_graph(new_color()), "prompt_id": job_id}))
     assert live.wait(job_id)["status"]["completed"]
 
 
@@ -134,7 +137,7 @@ async def test_a_graph_uses_up_the_chance_for_flags(tmp_path):
         await answer(websocket)
         await (await websocket.ping())
         server.services.sockets.notice("end", {}, None)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             seen = []
             while "end" not in seen:
                 seen.append(json.loads(await websocket.recv())["type"])

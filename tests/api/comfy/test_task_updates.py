@@ -10,7 +10,7 @@ from inglenook.engine import events
 from inglenook.engine.events import NodeRef
 from inglenook.jobs import JobResult, State
 from tests.api.comfy.test_hub import a_run, node
-from tests.api.live import blocking_graph, new_id, picture_graph, read_for, read_until
+from tests.api.live import blocking_graph, new_color, new_id, picture_graph, read_for, read_until
 
 CHAIN = orjson.dumps(
     {
@@ -117,7 +117,7 @@ def is_update(task_id, *statuses):
 def test_a_plain_socket_hears_what_becomes_of_every_job(live):
     client_id = new_id()
     with live.socket() as plain, live.socket(client_id) as owner:
-        job_id = live.submit(picture_graph(int(client_id[:5], 16)), client_id=client_id)
+        job_id = live.submit(picture_graph(new_color()), client_id=client_id)
         updates = updates_of(read_until(plain, is_update(job_id, "success", "error")), job_id)
         assert list(dict.fromkeys(update["status"] for update in updates)) == ["pending", "running", "success"]
         assert updates[-1]["outputs"] == live.wait(job_id)["outputs"]
@@ -128,13 +128,13 @@ def test_an_editor_hears_no_task_updates(live):
     with live.socket() as editor:
         editor.send(json.dumps({"type": "feature_flags", "data": {}}))
         read_until(editor, lambda message: message["type"] == "feature_flags")
-        live.run(picture_graph(int(new_id()[:5], 16)))
+        live.run(picture_graph(new_color()))
         assert "task_update" not in [message["type"] for message in read_for(editor)]
 
 
 def test_jobs_that_are_stopped_or_taken_out_of_the_queue_are_told_as_cancelled(live):
     with live.socket() as plain:
-        running = live.submit(blocking_graph(int(new_id()[:5], 16)), client_id=new_id())
+        running = live.submit(blocking_graph(new_color()), client_id=new_id())
         read_until(plain, is_update(running, "running"))
         waiting = live.submit(picture_graph(1), client_id=new_id())
         live.post("/queue", {"delete": [waiting]})

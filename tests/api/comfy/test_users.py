@@ -3,16 +3,19 @@
 import asyncio
 import json
 import re
+from functools import partial
 
 import httpx
 import pytest
-from websockets.asyncio.client import connect
+import websockets.asyncio.client
 from websockets.exceptions import InvalidStatus
 
 from inglenook.api.access.scopes import CALLER_SCOPE, Scope
 from inglenook.api.identity import USER
 from tests.api.idle import NeverReady, idle_server
 from tests.api.packs import serving
+
+connect = partial(websockets.asyncio.client.connect, open_timeout=60)
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from tests.api.gateway.test_tasks import ended, new_color
+from tests.api.gateway.test_tasks import ended
 from tests.api.idle import idle_server
-from tests.api.live import new_id, picture_graph
+from tests.api.live import new_color, new_id, picture_graph
 
 
 async def posted(idle, body, status=202):

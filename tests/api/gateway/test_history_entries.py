@@ -13,7 +13,7 @@ def test_an_entry_tells_how_its_task_ended(live):
 
 def test_a_cancelled_task_is_told_from_one_that_failed(live):
     job_id = live.submit(blocking_graph(43))
-    live.until(lambda: live.get("/queue").json()["queue_running"])
+    live.until_running(job_id)
     live.post("/interrupt", {"prompt_id": job_id})
     entry = live.wait(job_id)
     assert (entry["status"]["status_str"], entry["task"]["status"]) == ("error", "cancelled")

@@ -6,8 +6,8 @@ import signal
 import httpx
 import pytest
 
-from tests.api.gateway.test_tasks import ended, new_color, submit
-from tests.api.live import LiveServer, blocking_graph, new_id, picture_graph
+from tests.api.gateway.test_tasks import ended, submit
+from tests.api.live import LiveServer, new_color, new_id, picture_graph, working_graph
 
 PASSING = ("progress", "text")
 
@@ -50,7 +50,7 @@ def kept(events):
 
 
 def test_a_stream_cut_fifty_times_has_every_stored_event_once(live):
-    task_id = submit(live, blocking_graph(new_color(), nodes=300, side=96))
+    task_id = submit(live, working_graph(new_color(), nodes=300, side=96))
     events, last, cuts = [], None, 0
     while True:
         more = received(live, task_id, last=last, most_bytes=450 + 100 * (cuts % 7) if cuts < 50 else None)
@@ -111,7 +111,7 @@ def test_events_are_there_after_a_restart(tmp_path):
     before = stored(server, done)
     server.post("/api/queue/pause")
     waiting = submit(server, picture_graph(2))
-    with httpx.stream("GET", f"{server.url}/api/task/{waiting}/events", timeout=30) as stream:
+    with httpx.stream("GET", f"{server.url}/api/task/{waiting}/events", timeout=60) as stream:
         pieces = stream.iter_text()
         text = next(pieces)
         assert server.stop(signal.SIGTERM) == 0

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from tests.api.idle import idle_server
-from tests.api.live import blocking_graph, new_id, picture_graph
+from tests.api.live import blocking_graph, new_color, new_id, picture_graph
 
 SUBMIT = "/api/workflow/submit"
 
@@ -73,16 +73,12 @@ def test_a_task_beyond_its_time_ends_and_the_server_goes_on(live):
     assert ended(live, submit(live, picture_graph(3)))["status"] == "success"
 
 
-def new_color():
-    return int(new_id()[:6], 16)
-
-
 def test_a_running_task_tells_node_and_progress_and_is_cancelled(live):
     task_id = submit(live, blocking_graph(new_color()))
     found = live.until(lambda: (now := task(live, task_id))["node"] is not None and now)
     assert found["status"] == "running"
     assert 0 <= found["progress"] < 100
-    assert (found["node_class"], found["node_title"]) in {("ImageScale", "ImageScale"), ("EmptyImage", "EmptyImage")}
+    assert (found["node_class"], found["node_title"]) in {("ImageBlur", "ImageBlur"), ("EmptyImage", "EmptyImage")}
     reply = live.post(f"/api/task/{task_id}/cancel")
     assert (reply.status_code, reply.json()["cancelled"]) == (200, True)
     assert ended(live, task_id)["status"] == "cancelled"

@@ -131,6 +131,6 @@ def test_work_in_steps_can_be_interrupted(server):
     key = new_key()
     graph = {"1": node("SlowWork.fs", steps=10000, preview="picture", use_threads=False), "s": shown("1")}
     job = server.submit(graph, extra_data={"key": key})
-    server.until(lambda: server.get("/queue").json()["queue_running"])
+    server.until_running(job)
     server.post("/interrupt", {"prompt_id": job})
     assert server.wait(job)["status"]["messages"][-1][0] == "execution_interrupted"

@@ -8,7 +8,7 @@ from tests.packs.rules.harness import RuleServer
 
 MODES = {
     "classic": {"cache": "classic"},
-    "lru": {"cache": "lru", "cache_lru_size": 500},
+    "lru": {"cache": "lru", "cache_lru_size": 100},
     "ram": {"cache": "ram", "cache_ram_gb": 0.5},
     "none": {"cache": "none"},
 }

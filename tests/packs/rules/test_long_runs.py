@@ -1,4 +1,4 @@
-"""Loops of a thousand rounds, a thousand prompts in a row: memory stays flat. `bench/packs_bench.py` has the time."""
+"""Loops of a thousand rounds, hundreds of prompts in a row: memory stays flat. `bench/packs_bench.py` has the time."""
 
 import itertools
 import time
@@ -16,7 +16,7 @@ def worker_memory(server):
     process = psutil.Process(server.get("/api/health").json()["workers"][0]["pid"])
     last, now = 0, process.memory_info().rss >> 20
     while now > last + 1:
-        time.sleep(0.7)
+        time.sleep(0.3)
         last, now = now, process.memory_info().rss >> 20
     return now
 
@@ -32,25 +32,22 @@ def test_a_loop_of_a_thousand_rounds(server):
 
 
 def test_loops_leave_memory_flat(server):
-    for _ in range(3):
+    for _ in range(2):
         server.text(loop(1000))
     before = worker_memory(server)
-    for _ in range(8):
+    for _ in range(4):
         server.text(loop(1000))
     assert worker_memory(server) - before < 30
 
 
-@pytest.mark.parametrize("count", [1000])
-def test_a_thousand_different_prompts_leave_memory_flat(server, count):
+@pytest.mark.parametrize("count", [400])
+def test_hundreds_of_different_prompts_leave_memory_flat(server, count):
     def submit(number):
         key = new_key()
         return server.submit({"1": node("RuleBallast", megabytes=1, key=key), "show": node("RuleShow", value=["1", 0])})
 
-    jobs = [submit(number) for number in range(200)]
+    jobs = [submit(number) for number in range(150)]  # more than an LRU cache of 100 holds
     server.wait(jobs[-1])
-    if server.keeps:  # an LRU cache of 500 fills first
-        jobs = [submit(number) for number in range(400)]
-        server.wait(jobs[-1])
     before = worker_memory(server)
     jobs = [submit(number) for number in range(count)]
     server.wait(jobs[-1])
@@ -65,7 +62,7 @@ def test_when_memory_is_short_results_go_and_memory_stays_flat(tmp_path):
         assert server.text(graph) == 1
         assert server.text(graph) == 2
         before = worker_memory(server)
-        for _ in range(100):
+        for _ in range(30):
             server.run({"1": node("RuleBallast", megabytes=20, key=new_key()), "show": shown("1")})
         assert worker_memory(server) - before < 60
     finally:

@@ -1,7 +1,5 @@
 """Sections 2 and 4 of the contract: what is checked before a graph runs."""
 
-import time
-
 import pytest
 
 from tests.packs.rules.harness import node, shown
@@ -186,19 +184,9 @@ def test_a_validator_that_takes_types_switches_the_check_of_links_off(server):
     assert error["type"] == "custom_validation_failed"
 
 
-def test_a_slow_validator_is_asked_when_the_run_starts(classic):
-    started = time.monotonic()
-    good = classic.submit({"show": node("RuleValidatedSlowly", number=1, text="")})
-    assert time.monotonic() - started < 10
-    assert classic.wait(good)["outputs"]["show"]["text"] == ["1 "]
-    error = classic.error({"show": node("RuleValidatedSlowly", number=13, text="")})
-    assert "thirteen is unlucky" in error["exception_message"]
-    assert error["node_id"] == "show"
-
-
 def test_a_validator_answers_while_a_graph_runs(server):
-    running = server.submit({"1": node("RuleSteps", steps=100, seconds=3.0), "show": shown("1")})
-    server.until(lambda: server.get("/queue").json()["queue_running"])
+    running = server.submit({"1": node("RuleSteps", steps=10_000, seconds=3600.0), "show": shown("1")})
+    server.until_running(running)
     body = server.refused({"show": node("RuleValidated", number=13, text="")})
     assert body["error"]["type"] == "prompt_outputs_failed_validation"
     assert server.get("/queue").json()["queue_running"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,12 @@ from inglenook.workers.remote import RemoteJournal, RemoteLimits, RemoteWorker
 from tests.workers.remote.listening import Listener, is_ready
 from tests.workers.remote.peer import RemotePeer
 
-QUICK = RemoteLimits(
+PATIENT = RemoteLimits(
     check_interval_s=0.2,
-    lost_after_s=1.5,
+    lost_after_s=60,
     refused_after_s=0.3,
-    request_s=1,
-    catalog_s=1,
+    request_s=60,
+    catalog_s=60,
     catalog_interval_s=0.2,
     interrupt_grace_s=1,
     answer_bytes=1 << 20,
@@ -25,8 +26,10 @@ QUICK = RemoteLimits(
     file_bytes=1 << 20,
     job_files=20,
     job_output_bytes=1 << 20,
-    transfer_s=1,
+    transfer_s=60,
 )
+QUICK = replace(PATIENT, lost_after_s=3, request_s=2, catalog_s=2, transfer_s=2)
+"""For servers that do not answer at all."""
 
 
 @pytest.fixture
@@ -66,8 +69,16 @@ async def peer() -> AsyncIterator[RemotePeer]:
 
 
 @pytest.fixture
-async def worker(peer: RemotePeer, make_worker: Callable[..., RemoteWorker], listener: Listener) -> RemoteWorker:
-    made = make_worker(peer.url, slots=2, limits=QUICK)
+def limits() -> RemoteLimits:
+    """Of the worker; a busy machine keeps to them."""
+    return PATIENT
+
+
+@pytest.fixture
+async def worker(
+    peer: RemotePeer, make_worker: Callable[..., RemoteWorker], listener: Listener, limits: RemoteLimits
+) -> RemoteWorker:
+    made = make_worker(peer.url, slots=2, limits=limits)
     await made.start(listener)
     await is_ready(listener, made)
     return made

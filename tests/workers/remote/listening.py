@@ -61,7 +61,7 @@ class Listener:
 
         self._task = asyncio.get_running_loop().create_task(notify())
 
-    async def until(self, condition: Callable[[], Any], timeout_s: float = 30) -> Any:
+    async def until(self, condition: Callable[[], Any], timeout_s: float = 60) -> Any:
         try:
             async with asyncio.timeout(timeout_s), self._changed:
                 await self._changed.wait_for(condition)
@@ -73,7 +73,7 @@ class Listener:
         events = self.events.get(job_id) or [None]
         return events[-1] if isinstance(events[-1], END) else None
 
-    async def end(self, job_id: str, timeout_s: float = 30) -> Any:
+    async def end(self, job_id: str, timeout_s: float = 60) -> Any:
         """The end event of a job, or its worker's death."""
         return await self.until(lambda: self.ended(job_id) or self.deaths.get(job_id), timeout_s)
 
@@ -86,11 +86,11 @@ def request(job_id: str, graph: dict[str, Any], outputs: Sequence[str] = ("2",),
     return Request(job_id=job_id, graph=orjson.dumps(graph), outputs=tuple(outputs), **fields)
 
 
-async def is_ready(listener: Listener, worker: RemoteWorker, timeout_s: float = 30) -> None:
+async def is_ready(listener: Listener, worker: RemoteWorker, timeout_s: float = 60) -> None:
     await listener.until(lambda: worker.state is WorkerState.READY, timeout_s)
 
 
-async def eventually(condition: Callable[[], Any], timeout_s: float = 10) -> None:
+async def eventually(condition: Callable[[], Any], timeout_s: float = 60) -> None:
     """Wait for something that nobody tells."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110

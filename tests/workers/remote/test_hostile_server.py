@@ -13,10 +13,10 @@ from aiohttp import web
 
 from inglenook.engine.events import Interrupted, NodeStarted, Succeeded
 from inglenook.media.folders import Folders
-from inglenook.workers.remote import RemoteWorker
+from inglenook.workers.remote import RemoteLimits, RemoteWorker
 from inglenook.workers.worker import Cause, Death, WorkerState
 from tests.client.peer import Job, ordinary
-from tests.workers.remote.conftest import QUICK
+from tests.workers.remote.conftest import PATIENT, QUICK
 from tests.workers.remote.listening import Listener, eventually, is_ready, request
 from tests.workers.remote.peer import CATALOG, GRAPH, RemotePeer
 from tests.workers.remote.test_files import file, shows
@@ -81,18 +81,20 @@ async def alive(worker: RemoteWorker, listener: Listener, peer: RemotePeer) -> A
     assert isinstance(await listener.end("after"), Succeeded)
 
 
+SILENT = [(dripping, QUICK), (frozen, QUICK)]
+
+
 @pytest.mark.parametrize(
-    "handler",
+    ("handler", "limits"),
     [
-        endless,
-        dripping,
-        frozen,
-        elsewhere,
-        says("no JSON"),
-        says([]),
-        says({"prompt_id": None}),
-        says("", 500),
-        says({}, 413),
+        *SILENT,
+        (endless, PATIENT),
+        (elsewhere, PATIENT),
+        (says("no JSON"), PATIENT),
+        (says([]), PATIENT),
+        (says({"prompt_id": None}), PATIENT),
+        (says("", 500), PATIENT),
+        (says({}, 413), PATIENT),
     ],
 )
 async def test_a_wrong_answer_to_a_submission(
@@ -102,7 +104,10 @@ async def test_a_wrong_answer_to_a_submission(
     await lost(worker, listener)
 
 
-@pytest.mark.parametrize("handler", [endless, dripping, frozen, elsewhere, says("", 404), says("", 500)])
+@pytest.mark.parametrize(
+    ("handler", "limits"),
+    [*SILENT, (endless, PATIENT), (elsewhere, PATIENT), (says("", 404), PATIENT), (says("", 500), PATIENT)],
+)
 async def test_a_file_that_cannot_be_had(
     handler: Handler, worker: RemoteWorker, listener: Listener, peer: RemotePeer, front: Folders, alive: None
 ) -> None:
@@ -237,14 +242,27 @@ async def test_a_server_that_stores_something_else(
 
 
 @pytest.mark.parametrize(
-    "answer", [endless, frozen, elsewhere, says("{"), says([]), says({"A": 1, "B": None}), says({})]
+    ("answer", "limits"),
+    [
+        (frozen, QUICK),
+        (endless, PATIENT),
+        (elsewhere, PATIENT),
+        (says("{"), PATIENT),
+        (says([]), PATIENT),
+        (says({"A": 1, "B": None}), PATIENT),
+        (says({}), PATIENT),
+    ],
 )
 async def test_a_server_without_a_catalog_is_not_used_until_it_has_one(
-    answer: Handler, peer: RemotePeer, make_worker: Callable[..., RemoteWorker], listener: Listener
+    answer: Handler,
+    limits: RemoteLimits,
+    peer: RemotePeer,
+    make_worker: Callable[..., RemoteWorker],
+    listener: Listener,
 ) -> None:
     usual = peer.special["GET", "/object_info"]
     peer.special["GET", "/object_info"] = answer
-    worker = make_worker(peer.url, limits=QUICK)
+    worker = make_worker(peer.url, limits=limits)
     await worker.start(listener)
     await eventually(lambda: worker.problem not in (None, "it has not been asked yet"))
     assert worker.state is WorkerState.STARTING
@@ -264,7 +282,7 @@ async def test_classes_that_cannot_be_read_are_left_out(
         "E": {"input": {"hidden": {"x": 1}}},
         "F": None,
     }
-    worker = make_worker(peer.url, limits=QUICK)
+    worker = make_worker(peer.url, limits=PATIENT)
     await worker.start(listener)
     await is_ready(listener, worker)
     assert set(worker.documents or ()) == set(CATALOG)
@@ -305,6 +323,7 @@ async def test_a_refusal_after_the_classes_changed_sends_the_job_elsewhere(
     assert "Make" not in (worker.documents or {})
 
 
+@pytest.mark.parametrize("limits", [QUICK])
 async def test_a_frozen_server_is_noticed_with_its_jobs(
     worker: RemoteWorker, listener: Listener, peer: RemotePeer
 ) -> None:
@@ -333,7 +352,7 @@ async def test_a_job_given_up_takes_a_place_until_the_server_lets_go_of_it(
         await job.tell("executing", node="1", display_node="1")
 
     peer.script = deaf
-    worker = make_worker(peer.url, slots=1, limits=QUICK)
+    worker = make_worker(peer.url, slots=1, limits=PATIENT)
     await worker.start(listener)
     await is_ready(listener, worker)
     worker.execute(request("a", GRAPH))
@@ -400,7 +419,7 @@ async def test_a_socket_that_leads_elsewhere_is_not_followed(
     peer.special["GET", "/ws"] = redirects
     peer.special["GET", "/queue"] = visited
     peer.script = finishes
-    worker = make_worker(peer.url, limits=QUICK)
+    worker = make_worker(peer.url, limits=PATIENT)
     await worker.start(listener)
     await is_ready(listener, worker)
     worker.execute(request("a", GRAPH))

@@ -61,6 +61,44 @@ class RuleWait:
         return (started, time.monotonic())
 
 
+_arrived = {}
+
+
+class RuleMeet:
+    """An asynchronous node that waits until so many of its key have come."""
+
+    CATEGORY = "rules/flow"
+    RETURN_TYPES = ("INT",)
+    FUNCTION = "meet"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"key": ("STRING", {}), "count": ("INT", {}), "number": ("INT", {})}}
+
+    async def meet(self, key, count, number):
+        _arrived[key] = _arrived.get(key, 0) + 1
+        async with asyncio.timeout(60):
+            while _arrived[key] < count:  # noqa: ASYNC110 - some come from another thread
+                await asyncio.sleep(0.01)
+        return (_arrived[key],)
+
+
+class RuleArrive:
+    """Comes to the place where nodes of this key wait, and goes on at once."""
+
+    CATEGORY = "rules/flow"
+    RETURN_TYPES = ("STRING",)
+    FUNCTION = "arrive"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"key": ("STRING", {})}}
+
+    def arrive(self, key):
+        _arrived[key] = _arrived.get(key, 0) + 1
+        return (key,)
+
+
 class RuleSteps:
     """Some steps with progress; obeys an interrupt at each."""
 

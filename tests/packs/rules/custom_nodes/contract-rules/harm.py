@@ -10,6 +10,8 @@ from pathlib import Path
 
 from .values import ANY
 
+_lent = []
+
 
 class RuleHarm:
     CATEGORY = "rules/harm"
@@ -41,8 +43,7 @@ class RuleHarm:
         elif how == "lend":
             for descriptor in (0, 1, 2):
                 os.close(descriptor)
-            lent = [os.open(os.devnull, os.O_RDONLY) for _ in range(3)]  # as another thread might, at that moment
-            threading.Timer(0.3, lambda: [os.close(descriptor) for descriptor in lent]).start()
+            _lent.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(3))  # as another thread might, at that moment
         elif how == "grow":
             self.ballast = []
             while True:
@@ -54,6 +55,24 @@ class RuleHarm:
             while time.monotonic() < end:
                 pass
         return (f"survived {how}",)
+
+
+class RuleTakeBack:
+    """The other thread closes what it had open."""
+
+    CATEGORY = "rules/harm"
+    RETURN_TYPES = ("STRING",)
+    FUNCTION = "take"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"key": ("STRING", {})}}
+
+    def take(self, key):
+        closing = threading.Thread(target=lambda: [os.close(_lent.pop()) for _ in range(3)])
+        closing.start()
+        closing.join()
+        return ("taken back",)
 
 
 class RuleKillOnce:

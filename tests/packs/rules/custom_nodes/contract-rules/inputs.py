@@ -69,17 +69,6 @@ class RuleValidatedTypes:
         return {"ui": {"text": [str(value)]}}
 
 
-class RuleValidatedSlowly(_Valued):
-    """Its validator takes longer than the server waits."""
-
-    @classmethod
-    def VALIDATE_INPUTS(cls, number):
-        import time
-
-        time.sleep(2.5)
-        return True if number != 13 else "thirteen is unlucky"
-
-
 class RuleSwitch:
     """A lazy switch."""
 
