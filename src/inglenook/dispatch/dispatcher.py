@@ -587,7 +587,7 @@ class Dispatcher(WorkerListener):
         self._claim(run)
         rest_s = self.members.ended(run, run.result.state.value)
         if rest_s:
-            asyncio.get_running_loop().call_later(rest_s, self.wake)
+            asyncio.get_running_loop().call_later(rest_s + 0.01, self.wake)
         try:
             future = self._store.finish(run.job.id, run.job.attempt, _with_events(run, run.result))
         except JobRejected as error:
