@@ -85,3 +85,21 @@ def test_a_number_has_the_range_of_all():
     assert found["input"]["required"]["n"] == ["INT", {"min": -3, "max": 5, "step": 2}]
     assert union([number(min=0), number()])["A"]["input"]["required"]["n"] == ["INT", {}]
     assert union([number(), number(min=0)])["A"]["input"]["required"]["n"] == ["INT", {}]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("IMAGE", "LATENT", "IMAGE,LATENT"),
+        ("IMAGE, MASK", "MASK,*", "IMAGE,MASK,*"),
+        ("IMAGE", "INT", "IMAGE"),
+        ("STRING", "INT", "STRING"),
+        ("IMAGE", "COMFY_AUTOGROW_V3", "IMAGE"),
+        ("IMAGE", ["a"], "IMAGE"),
+        ("IMAGE", "", "IMAGE"),
+        ("IMAGE", 5, "IMAGE"),
+    ],
+)
+def test_an_input_for_links_has_the_types_of_all(first, second, expected):
+    found = union([{"A": {"input": {"required": {"x": [kind, {}]}}, "output": []}} for kind in (first, second)])
+    assert found["A"]["input"]["required"]["x"] == [expected, {}]

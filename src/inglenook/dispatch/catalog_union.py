@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from inglenook.dispatch.class_versions import inputs_of, joined, widened
+from inglenook.dispatch.class_versions import inputs_of, joined, widened, with_types
 
 Documents = Mapping[str, Any]
 
@@ -58,10 +58,10 @@ def _with_values(first: Mapping[str, Any], second: Mapping[str, Any]) -> Mapping
 
 
 def _merged(declared: Any, other: Any) -> Any:
-    """An input with the choices or the range of both; None where it stays as it is."""
+    """An input with the choices, the range or the types of both; None where it stays as it is."""
     mine, theirs = _choices(declared), _choices(other)
     if mine is None or theirs is None:
-        return widened(declared, other)
+        return widened(declared, other) or with_types(declared, other)
     choices = _all_choices(mine, theirs)
     if choices is None:
         return None

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from inglenook.engine.convert import CONVERTED_TYPES
+from inglenook.engine.schema import DYNAMIC_TYPES
+from inglenook.engine.types import MATCH_TYPE
+
 _OUTPUT_LISTS = ("output", "output_is_list", "output_name", "output_tooltips")
 
 
@@ -57,6 +61,25 @@ def widened(declared: Any, other: Any) -> Any:
         else:
             options.pop(key, None)
     return None if options == mine else [declared[0], options, *declared[2:]]
+
+
+def with_types(declared: Any, other: Any) -> Any:
+    """An input for links with the types of both; None where those are its own."""
+    if not (_has_options(declared) and _has_options(other)) or declared[0] == other[0]:
+        return None
+    names = [name.strip() for one in (declared, other) if isinstance(one[0], str) for name in one[0].split(",")]
+    if not (isinstance(declared[0], str) and isinstance(other[0], str)) or any(map(_is_no_link, names)):
+        return None
+    return [",".join(dict.fromkeys(names)), *declared[1:]]
+
+
+def _is_no_link(name: str) -> bool:
+    """Whether a type has values that clients type in, or stands for several inputs."""
+    return name in CONVERTED_TYPES or name in DYNAMIC_TYPES or name in ("COMBO", MATCH_TYPE, "")
+
+
+def _has_options(declared: Any) -> bool:
+    return _options(declared) is not None
 
 
 def _options(declared: Any) -> Mapping[str, Any] | None:

@@ -373,7 +373,7 @@ class Dispatcher(WorkerListener):
     def _ends(self, run: Run, state: str) -> None:
         rest_s = self.members.ended(run, state)
         if rest_s:  # the server is left alone for a while, and no event tells when it is over
-            asyncio.get_running_loop().call_later(rest_s, self.wake)
+            asyncio.get_running_loop().call_later(rest_s + 0.01, self.wake)
 
     def _left(self, run: Run) -> None:
         self._running.pop(run.job.id, None)

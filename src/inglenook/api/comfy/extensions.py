@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,6 +12,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from inglenook.api.comfy.far_extensions import far_file, far_packs
 from inglenook.api.deps import Services, services
 from inglenook.api.editor.front_end import FrontEnd
 from inglenook.api.editor.static_files import find
@@ -43,17 +44,22 @@ def _web_folders(request: Request) -> dict[str, Path]:
 
 @router.get("/extensions", summary="Scripts that extend the editor")
 async def get_extensions(request: Request) -> Response:
-    """Return the address of each `.js` file of the editor itself and in the web folders of node packs."""
+    """Return the address of each `.js` file of the editor itself and in the web folders of node packs.
+
+    Those of packs that only other servers have are among them.
+    """
     front_end: FrontEnd = request.app.state.front_end
     web_folders = _web_folders(request)
-    return JSONResponse(await asyncio.to_thread(lambda: [*front_end.core_scripts(), *_scripts(web_folders)]))
+    far = {pack: worker.extensions[pack] for pack, worker in far_packs(services(request), web_folders).items()}
+    return JSONResponse(await asyncio.to_thread(lambda: [*front_end.core_scripts(), *_scripts(web_folders, far)]))
 
 
-def _scripts(folders: dict[str, Path]) -> list[str]:
+def _scripts(folders: dict[str, Path], far: Mapping[str, Iterable[str]]) -> list[str]:
+    own = {name: _scripts_below(folder) for name, folder in folders.items()}
     return sorted(
         f"/extensions/{quote(name, safe='')}/{quote(script)}"
-        for name, folder in folders.items()
-        for script in _scripts_below(folder)
+        for name, scripts in {**far, **own}.items()
+        for script in scripts
     )
 
 
@@ -72,7 +78,10 @@ def _scripts_below(folder: Path) -> Iterator[str]:
 async def get_extension_file(request: Request) -> Response:
     """Send a file of a pack's web folder as what it is; scripts are asked for again each time."""
     pack, path = request.path_params["pack"], request.path_params["path"]
-    answer = await asyncio.to_thread(_file, _web_folders(request).get(pack), path, request)
+    own = _web_folders(request)
+    answer = await asyncio.to_thread(_file, own.get(pack), path, request)
+    if answer is None:
+        answer = await far_file(services(request), own, pack, path, request)
     if answer is not None:
         return answer
     message = f"The pack {pack[:100]!r} has no file {path[:100]!r} to show"

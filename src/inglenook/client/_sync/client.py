@@ -17,7 +17,14 @@ import httpx
 import orjson
 
 from inglenook.client._sync.job_stream import JobStream
-from inglenook.client.errors import ClientError, ConnectionFailed, InvalidAnswer, StatusError, raise_for_status
+from inglenook.client.errors import (
+    ClientError,
+    ConnectionFailed,
+    InvalidAnswer,
+    NotFound,
+    StatusError,
+    raise_for_status,
+)
 from inglenook.client.events import Event, NodeStarted, Preview
 from inglenook.client.following import failure_of
 from inglenook.client.limits import Limits
@@ -405,6 +412,14 @@ class Client:
     def get(self, path: str) -> Any:
         """Return the JSON answer to a `GET` of a path, for what has no method here. Raises NotFound, InvalidAnswer."""
         return self._json("GET", path)
+
+    def get_bytes(self, path: str, *, most_bytes: int) -> bytes | None:
+        """Return the answer to a `GET` of a path as it is; None for a 404, and when it has more than `most_bytes`."""
+        try:
+            response = self._request("GET", path)
+        except NotFound:
+            return None
+        return response.content if len(response.content) <= most_bytes else None
 
     def system_stats(self) -> dict[str, Any]:
         """Return versions, memory and devices."""

@@ -27,6 +27,7 @@ from inglenook.workers.remote.adoption import LOOK_AGAIN_S, find
 from inglenook.workers.remote.attempt import Attempt, Server
 from inglenook.workers.remote.catalog import RemoteCatalog, read_catalog
 from inglenook.workers.remote.errors import JobRefused
+from inglenook.workers.remote.extensions import read_extensions, read_file
 from inglenook.workers.remote.inputs import InputFiles
 from inglenook.workers.remote.journal import RemoteJournal
 from inglenook.workers.remote.limits import RemoteLimits
@@ -71,6 +72,8 @@ class RemoteWorker:
         """What its `/models` list."""
         self.embeddings: frozenset[str] | None = None
         """What its `/embeddings` list; None where it does not say."""
+        self.extensions: Mapping[str, Sequence[str]] = {}
+        """Node pack -> paths of its scripts for the editor."""
         self.devices: Sequence[Device] = ()
         self.versions: Mapping[str, str] = {}
         self.packs: Sequence[PackReport] = ()
@@ -335,11 +338,16 @@ class RemoteWorker:
         return changed
 
     async def _refresh_lists(self) -> None:
-        """Read which model files the server has; where it does not answer, what was known stays."""
+        """Read which model files and scripts the server has; where it does not answer, what was known stays."""
         with contextlib.suppress(ClientError, TimeoutError):
             async with asyncio.timeout(self._limits.request_s):
                 self.embeddings = await read_embeddings(self._asking)
                 self.model_lists = await read_model_lists(self._asking)
+                self.extensions = await read_extensions(self._asking)
+
+    async def extension_file(self, pack: str, path: str) -> bytes | None:
+        """A file of the web folder of a pack there; None where there is none. Raises ClientError."""
+        return await read_file(self._asking, pack, path)
 
     async def _load_catalog(self) -> bool:
         """Read the server's catalog and devices, if they are not known; whether the catalog is another one.
