@@ -239,6 +239,15 @@ async def test_templates_are_served_with_their_index(base):
         assert (await server.http.get("/templates/../__init__.py")).status_code == 404
         missing = await server.http.get("/templates/none.webp")
         assert (missing.status_code, missing.headers["cache-control"]) == (404, "public, max-age=3600")
+        for name in ("none-1.webp", f"{names[0]}-9.mp4", f"{names[0]}.webp", f"x%2f..%2f..%2f{names[0]}-9.webp"):
+            assert (await server.http.get(f"/templates/{name}")).status_code == 404
+        for prefix in ("/templates", "/editor/templates"):
+            instead = await server.http.get(f"{prefix}/{names[0]}-9.webp")  # none has so many
+            logo = next(iter((await server.http.get("/templates/index_logo.json")).json().values()))
+            assert (await server.http.get(f"{prefix}/{logo}")).status_code == 200
+            assert (instead.status_code, instead.headers["content-type"]) == (200, "image/svg+xml")
+            assert instead.headers["cache-control"] == "no-cache"
+            assert instead.text.startswith("<svg ")
 
 
 @pytest.mark.skipif(packages.docs_folder() is None, reason="the help package is not installed")

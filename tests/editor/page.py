@@ -14,9 +14,8 @@ TIMEOUT_MS = 60_000
 MAY_BE_MISSING = re.compile(
     r"/api/userdata/comfy\.templates\.json$|/api/userdata/user\.css$|/user\.css$"
     r"|/api/userdata\?dir=(workflows|subgraphs)&|/api/userdata/workflows/\.index\.json$"
-    r"|/templates/.+\.(webp|png|jpg|svg|mp3|mp4)$"
 )
-"""What a new user has not got yet, and the pictures of templates, which are a package of their own."""
+"""What a new user has not got yet."""
 
 
 class Editor:
@@ -43,8 +42,6 @@ class Editor:
             return
         where = message.location.get("url", "")
         if message.text.startswith("Failed to load resource") and self._is_forgiven(where):
-            return
-        if message.text.startswith("Failed to fetch: 404"):  # what shows pictures says it of those of templates
             return
         self.problems.append(f"console: {message.text} ({where})")
 

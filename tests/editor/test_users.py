@@ -1,13 +1,13 @@
-"""The editor where users are told apart: by the header that it sends, and by keys."""
+"""The editor where users are told apart: by the header that it sends, or by the key that somebody logged in with."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
-from tests.cli.conftest import RunningServer
+from tests.cli.conftest import TIMEOUT_S, RunningServer
 from tests.editor.test_editor import INVERTED, demo
 
 if TYPE_CHECKING:
@@ -15,31 +15,12 @@ if TYPE_CHECKING:
 
     from tests.editor.page import Editor
 
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    running = RunningServer(tmp_path_factory.mktemp("users"), "--port", "0", "--cpu", "--multi-user")
-    yield running
-    code, errors = running.stop()
-    assert code == 0, errors
+KEY = "open-sesame-open-sesame"
 
 
-def entered(context: BrowserContext, server: RunningServer, name: str) -> Editor:
-    """The editor of a user who has just made an account on its first page."""
-    from tests.editor.page import Editor
-
-    shown = Editor(context, f"{server.url}/editor/")
-    shown.page.goto(shown.url)
-    shown.page.get_by_role("textbox").first.fill(name)
-    shown.page.get_by_role("button", name="Next").click()
+def sees_its_runs(shown: Editor) -> None:
+    """Run a workflow and see its picture; load the page again in a run and see its previews."""
     shown.wait_until_usable().leave_templates()
-    return shown
-
-
-def test_a_user_who_was_made_in_the_editor_sees_its_runs_and_their_pictures(
-    context: BrowserContext, shared: RunningServer
-) -> None:
-    shown = entered(context, shared, "carol")
     shown.load(INVERTED, "invert")
     shown.run()
     assert shown.wait_for_picture() == (512, 256, [0, 255, 255])
@@ -62,3 +43,44 @@ def test_a_user_who_was_made_in_the_editor_sees_its_runs_and_their_pictures(
     shown.page.evaluate("() => { localStorage.clear(); sessionStorage.clear() }")
     shown.page.close()
     assert shown.problems == []
+
+
+def test_a_user_who_was_made_in_the_editor_sees_its_runs(context: BrowserContext, tmp_path: Path) -> None:
+    from tests.editor.page import Editor
+
+    server = RunningServer(tmp_path, "--port", "0", "--cpu", "--multi-user")
+    try:
+        shown = Editor(context, f"{server.url}/editor/")
+        shown.page.goto(shown.url)
+        shown.page.get_by_role("textbox").first.fill("carol")
+        shown.page.get_by_role("button", name="Next").click()
+        sees_its_runs(shown)
+    finally:
+        server.stop()
+
+
+def test_whose_key_has_a_user_finds_that_one_and_sees_its_runs(context: BrowserContext, tmp_path: Path) -> None:
+    from tests.editor.page import Editor
+
+    server = RunningServer(tmp_path, "--port", "0", "--cpu", "--multi-user", "--api-key", KEY)
+
+    def make(path: str, body: object) -> object:
+        request = urllib.request.Request(server.url + path, json.dumps(body).encode(), {"X-API-Key": KEY})
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+            return json.load(answer)
+
+    try:
+        users = {name: make("/users", {"username": name}) for name in ("ann", "bob")}
+        made = make("/keys", {"name": "of ann", "user": users["ann"]})
+        assert isinstance(made, dict)
+        shown = Editor(context, f"{server.url}/editor/")
+        shown.page.goto(shown.url)
+        shown.page.get_by_label("API key").fill(made["key"])
+        shown.page.get_by_role("button").click()
+        shown.page.get_by_role("combobox").click()
+        assert shown.page.get_by_role("option").all_inner_texts() == ["ann"]
+        shown.page.get_by_role("option").click()
+        shown.page.get_by_role("button", name="Next").click()
+        sees_its_runs(shown)
+    finally:
+        server.stop()

@@ -80,7 +80,7 @@ def owner(connection: HTTPConnection) -> str | None:
 
 def is_open(websocket: HTTPConnection) -> bool:
     """Whether nobody has said whose a socket is, where users are told apart."""
-    return settings(websocket).multi_user and IS_OPEN in websocket.scope
+    return settings(websocket).multi_user and bool(websocket.scope.get(IS_OPEN))
 
 
 def folders(connection: HTTPConnection) -> Folders:

@@ -1,8 +1,9 @@
 """Who is behind a request: the user whose settings, files and jobs it means.
 
 One server for several users (`multi_user`) is told by the header `Comfy-User`, as ComfyUI's editor sends it; a socket,
-which a browser opens without headers, by `?user=`; one that says nothing learns it later (`comfy/connected.py`). This
-is no protection: whoever may call may name any user. What comes before this layer and knows better (a key that belongs
+which a browser opens without headers, by `?user=`; one that says nothing learns it later (`comfy/connected.py`). What a
+page loads by itself has no headers either: for that a cookie keeps what the header said (`user_cookie.py`). This is no
+protection: whoever may call may name any user. What comes before this layer and knows better (a key that belongs
 to a user) puts the id into the scope, and it stays.
 """
 
@@ -14,6 +15,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from inglenook.api.errors import ApiError
+from inglenook.api.user_cookie import remembered, remembering
 from inglenook.media.users import DEFAULT_USER, Users
 
 USER = "inglenook.user"
@@ -23,7 +25,7 @@ IS_BOUND = "inglenook.user_is_bound"
 """Key of the scope: the user is known from a key, not from what the request says."""
 
 IS_OPEN = "inglenook.user_is_open"
-"""Key of the scope of a socket: neither a key nor the handshake has said whose it is."""
+"""Key of the scope of a socket: whether neither a key nor the handshake has said whose it is."""
 
 
 def user_of(connection: HTTPConnection) -> str:
@@ -47,14 +49,23 @@ class Identity:
             self._bind(scope)
         elif self._is_multi_user and scope["type"] in ("http", "websocket"):
             named = _named(scope)
-            if named is None and scope["type"] == "websocket":
-                scope[IS_OPEN] = True
-            scope[USER] = (named or DEFAULT_USER) if self._users.knows(named or DEFAULT_USER) else None
+            if named is None:
+                scope[USER] = self._remembered(scope)
+                scope[IS_OPEN] = scope["type"] == "websocket"
+            else:
+                scope[USER] = (named or DEFAULT_USER) if self._users.knows(named or DEFAULT_USER) else None
+            if named and scope[USER] is not None and scope["type"] == "http":
+                send = remembering(named, scope, send)
             if scope[USER] is None and scope["type"] == "websocket":
                 await receive()
                 await send({"type": "websocket.close", "code": 1008, "reason": "unknown user"})
                 return
         await self._app(scope, receive, send)
+
+    def _remembered(self, scope: Scope) -> str:
+        """The user whom nobody names: of the browser, else the default one."""
+        user = remembered(scope)
+        return user if user is not None and self._users.knows(user) else DEFAULT_USER
 
     def _bind(self, scope: Scope) -> None:
         """Take the user of a key; where there is one user only, all keys are that one's."""

@@ -52,6 +52,11 @@ async def test_a_socket_that_does_not_say_its_user_is_told_of_the_jobs_that_name
                 await server.post("/prompt", {**body, "number": number}, GIVEN, headers={"Comfy-User": bob})
                 await hears_length(open_, number)
                 await hears_length(bobs, number)
+            kept = {**free, "Cookie": f"inglenook-user-{server.port}={bob}"}
+            async with server.socket("/ws", additional_headers=kept) as of_browser:
+                await hears_length(of_browser, 2)
+            async with server.socket("/ws", additional_headers={**kept, **own}) as of_key:
+                await hears_length(of_key, 0)
             await server.post("/prompt", body, key)
             await hears_length(bound, 1)
             await hears_length(open_, 1)

@@ -11,7 +11,7 @@ import websockets.asyncio.client
 from websockets.exceptions import InvalidStatus
 
 from inglenook.api.access.scopes import CALLER_SCOPE, Scope
-from inglenook.api.identity import USER
+from inglenook.api.identity import USER, Identity
 from tests.api.idle import NeverReady, idle_server
 from tests.api.packs import serving
 
@@ -95,6 +95,48 @@ async def test_each_user_has_settings_of_their_own(several):
     await several.http.post("/settings", content='{"a": 2}', headers=bob)
     for headers, value in ((ann, {"a": 1}), (bob, {"a": 2}), ({}, {})):
         assert (await several.http.get("/settings", headers=headers)).json() == value
+
+
+BROWSER = {"Accept-Language": "en"}
+
+
+async def test_what_a_browser_loads_without_headers_is_for_the_user_that_it_acts_as(several):
+    """Pictures, sounds and sockets of the editor's page; its scripts send `Comfy-User`."""
+    ann, bob = await add(several, "ann"), await add(several, "bob")
+    for user in (ann, bob):
+        await several.http.post("/settings", json={"is": user}, headers={"Comfy-User": user})
+    assert not several.http.cookies, "no browser"
+    for user in (ann, bob, "default", ann):
+        answer = await several.http.get("/users", headers={**BROWSER, "Comfy-User": user})
+        assert "HttpOnly" in answer.headers["set-cookie"]
+        assert "set-cookie" not in (await several.http.get("/users", headers={**BROWSER, "Comfy-User": user})).headers
+        expected = {} if user == "default" else {"is": user}
+        assert (await several.http.get("/settings", headers=BROWSER)).json() == expected
+    await several.http.post("/settings", json={"changed": True}, headers=BROWSER)
+    assert (await several.http.get("/settings", headers={"Comfy-User": "default"})).json() == {"changed": True}
+    await several.http.delete(f"/users/{ann}")
+    assert (await several.http.get("/settings", headers=BROWSER)).json() == {"changed": True}, "who is gone is nobody"
+
+
+@pytest.mark.parametrize("user", ["nobody", ""])
+async def test_a_browser_keeps_no_user_that_is_none(several, user):
+    answer = await several.http.get("/users", headers={**BROWSER, "Comfy-User": user})
+    assert "set-cookie" not in answer.headers
+
+
+async def test_a_key_counts_more_than_what_the_browser_keeps(tmp_path):
+    async with idle_server(tmp_path, multi_user=True) as server:
+        ann, bob = await add(server, "ann"), await add(server, "bob")
+        scope = {"type": "http", "method": "GET", "headers": [(b"cookie", f"inglenook-user={bob}".encode())], USER: ann}
+        seen = []
+
+        async def app(scope, receive, send):
+            seen.append(scope[USER])
+
+        await Identity(app, server.services.users, is_multi_user=True)(scope, None, None)
+        del scope[USER]
+        await Identity(app, server.services.users, is_multi_user=True)(scope, None, None)
+        assert seen == [ann, bob]
 
 
 async def test_the_header_means_nothing_with_a_single_user(idle):

@@ -15,6 +15,7 @@ from inglenook.api.deps import users
 from inglenook.api.editor.front_end import FrontEnd, shows_front_end
 from inglenook.api.editor.start_page import start_page
 from inglenook.api.editor.static_files import find
+from inglenook.api.editor.template_pictures import instead_of_picture
 from inglenook.api.errors import ApiError
 from inglenook.api.identity import user_of
 
@@ -60,8 +61,19 @@ def _user_style(request: Request) -> Path | None:
 
 @router.get("/templates/{path:path}", summary="A workflow template, or a picture of one")
 async def get_template(request: Request) -> Response:
-    """Send a file of the installed template packages."""
-    return await _packaged(request, lambda: front_end_of(request).templates, request.path_params["path"], "template")
+    """Send a file of the installed template packages, or what stands for a picture that is not installed."""
+    path = request.path_params["path"]
+
+    def folders() -> Sequence[Path]:
+        return front_end_of(request).templates
+
+    try:
+        return await _packaged(request, folders, path, "template")
+    except ApiError:
+        instead = await asyncio.to_thread(lambda: instead_of_picture(folders(), path))
+        if instead is None:
+            raise
+        return instead
 
 
 @router.get("/docs/{node}/{path:path}", summary="Help for a node class")
