@@ -4,6 +4,7 @@ import gzip
 import os
 import sys
 
+import httpx
 import pytest
 
 from tests.api.live import new_id, picture_graph
