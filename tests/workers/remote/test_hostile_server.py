@@ -102,6 +102,14 @@ async def test_a_wrong_answer_to_a_submission(
     await lost(worker, listener)
 
 
+async def test_the_state_after_a_lost_attempt_can_be_read_from_any_thread(
+    worker: RemoteWorker, listener: Listener, peer: RemotePeer, alive: None
+) -> None:
+    peer.special["POST", "/prompt"] = says("", 500)
+    await lost(worker, listener)
+    assert await asyncio.to_thread(lambda: worker.state) in (WorkerState.BUSY, WorkerState.READY)
+
+
 @pytest.mark.parametrize("handler", [endless, dripping, frozen, elsewhere, says("", 404), says("", 500)])
 async def test_a_file_that_cannot_be_had(
     handler: Handler, worker: RemoteWorker, listener: Listener, peer: RemotePeer, front: Folders, alive: None

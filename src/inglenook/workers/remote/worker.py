@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -98,7 +99,7 @@ class RemoteWorker:
         """Ids of jobs that the server may still have although nobody waits for them; whether it was told to stop."""
         self._pause_s = 0.0
         self._pause_end_s = 0.0
-        """Until then it gets no job, having lost one: others go first."""
+        """Until then, on the monotonic clock, it gets no job, having lost one: others go first."""
         self._tasks = OwnTasks(self._logger, f"remote worker {name}")
         self._run_tasks: set[asyncio.Task[None]] = set()
         """Runs until their sockets are closed."""
@@ -145,7 +146,7 @@ class RemoteWorker:
         if not self._is_up:
             return WorkerState.STARTING
         is_full = len(self._attempts) + len(self._given_up) >= self.capacity
-        is_resting = self._pause_end_s > 0 and asyncio.get_running_loop().time() < self._pause_end_s
+        is_resting = time.monotonic() < self._pause_end_s  # asked from other threads, too
         return WorkerState.BUSY if is_full or is_resting else WorkerState.READY
 
     # -- life --------------------------------------------------------------------------------------------------------
@@ -353,9 +354,8 @@ class RemoteWorker:
     def _rest(self) -> None:
         """Take no job for a while, longer each time in a row."""
         self._pause_s = min(max(self._pause_s * 2, _FIRST_REST_S), _LONGEST_REST_S)
-        loop = asyncio.get_running_loop()
-        self._pause_end_s = loop.time() + self._pause_s
-        loop.call_later(self._pause_s + 0.01, self._tell_ready)
+        self._pause_end_s = time.monotonic() + self._pause_s
+        asyncio.get_running_loop().call_later(self._pause_s + 0.01, self._tell_ready)
 
     async def _refused(self, attempt: Attempt, error: JobRefused) -> None:
         """A server whose classes or files have changed is not the place for the job; else the job is at fault."""
