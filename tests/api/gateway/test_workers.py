@@ -94,6 +94,30 @@ async def test_a_server_with_jobs_leaves_when_they_have_ended(tmp_path):
         assert front.services.dispatcher.find("p") is not None
 
 
+async def test_a_server_that_was_to_leave_and_stays_is_there_after_a_restart(tmp_path):
+    async with pool(tmp_path, documents=KNOWN) as front:
+        await front.add(url="gpu:1", name="one", api_key="k", slots=3)
+        assert (await front.http.post("/api/prompt", json={"prompt": GRAPH, "prompt_id": "p"})).status_code == 200
+        assert (await front.http.delete("/api/workers/one")).status_code == 202
+        assert (await front.http.post("/api/workers/one/resume")).status_code == 200
+    async with pool(tmp_path, documents=KNOWN) as front:
+        (entry,) = (await front.http.get("/api/workers")).json()["workers"]
+        assert (entry["name"], entry["slots"], entry["is_draining"]) == ("one", 3, False)
+        assert front.made["one"][1] == ServerAddress("http://gpu:1", "k")
+
+
+async def test_a_drained_server_of_the_settings_is_drained_after_a_restart(tmp_path):
+    drained = []
+    for action in ("drain", "resume", None):
+        async with pool(tmp_path, "http://settings:1", "http://other:1") as front:
+            first, second = (await front.http.get("/api/workers")).json()["workers"]
+            assert second["is_draining"] is False
+            drained.append(first["is_draining"])
+            if action is not None:
+                await front.http.post(f"/api/workers/settings-1/{action}")
+    assert drained == [False, True, False]
+
+
 async def test_the_same_server_or_name_is_not_added_twice(tmp_path):
     async with pool(tmp_path, "http://settings:1") as front:
         assert (await front.add(url="settings:1")).status_code == 409
