@@ -17,6 +17,7 @@ import httpx
 import orjson
 
 from inglenook.client._async.job_stream import AsyncJobStream
+from inglenook.client.blackening import Blackener
 from inglenook.client.errors import ClientError, ConnectionFailed, InvalidAnswer, StatusError, raise_for_status
 from inglenook.client.events import Event, NodeStarted, Preview
 from inglenook.client.following import failure_of
@@ -74,6 +75,7 @@ class AsyncClient:
         self._uses_sockets = transport is None
         self._is_local = _is_loopback(self.url)
         self._headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+        self._blackener = Blackener(api_key)
         self._client_ids: dict[str, str] = {}
         # Proxies of the environment are for the world outside, and most set-ups forget to except the loopback names.
         self._http = httpx.AsyncClient(
@@ -469,7 +471,9 @@ class AsyncClient:
         headers = [(name, value) for name, value in response.headers.multi_items() if name not in _OF_THE_WIRE]
         if response.request.method == "HEAD":
             headers = response.headers.multi_items()
-        return httpx.Response(response.status_code, headers=headers, content=bytes(content), request=response.request)
+        # What a server says of a failure is shown and logged, and may repeat the headers of the request.
+        whole = bytes(content) if response.is_success else self._blackener.body(bytes(content))
+        return httpx.Response(response.status_code, headers=headers, content=whole, request=response.request)
 
 
 def _is_result(preview: Preview, graph: Graph, current: str | None) -> bool:

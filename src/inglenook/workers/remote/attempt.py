@@ -6,15 +6,16 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import orjson
 
 from inglenook.client import AsyncClient, PromptRejected
 from inglenook.client._async.job_stream import AsyncJobStream
+from inglenook.client.blackening import Blackener
 from inglenook.client.errors import ConnectionFailed, TooManyRequests
-from inglenook.client.events import JobEnd, JobInterruption, QueueStatus
+from inglenook.client.events import Event, JobEnd, JobInterruption, NodeOutput, QueueStatus
 from inglenook.engine.events import AnyEvent, Cached, End, NodeDone, NodeRef
 from inglenook.workers.remote.catalog import RemoteCatalog
 from inglenook.workers.remote.errors import AttemptLost, JobRefused
@@ -46,6 +47,8 @@ class Server:
     catalog: Callable[[], RemoteCatalog]
     heard: Callable[[], None]
     """To be called when the server gives a sign of life."""
+    blackener: Blackener
+    """Takes the server's key out of what it says."""
 
 
 class Attempt:
@@ -75,7 +78,7 @@ class Attempt:
         self._tell = tell
         self._on_started = on_started
         self._translator = Translator(self._graph)
-        self._outputs = Outputs(request.job_id, server.files, server.limits)
+        self._outputs = Outputs(request.job_id, server.files, server.limits, server.blackener)
         self._stream: AsyncJobStream | None = None
         self._shown: dict[str, Any] = {}
         self._has_started = False
@@ -163,7 +166,7 @@ class Attempt:
                     end, self.is_over_there = event, True
                     if not self._needs_history(stream):
                         break
-                await self._take(self._translator.feed(event))
+                await self._take(self._translator.feed(self._clean(event)))
                 if self._translator.holds_picture:
                     asyncio.get_running_loop().call_later(_PICTURE_WAITS_S, self._release_picture)
                 await asyncio.sleep(0)  # a server may tell more than anybody can hear
@@ -172,10 +175,18 @@ class Attempt:
         if self._needs_history(stream):
             entry = await self._server.client.history(self.prompt_id)
             if entry is not None:
+                entry = replace(entry, meta=self._server.blackener.value(entry.meta))
                 missed = [event for event in self._translator.missed(entry) if not self._is_known(event)]
                 await self._take([*self._translator.begin(), *missed])
         await self._take(self._translator.before_end(end))
-        return end
+        return cast(JobEnd, self._clean(end))
+
+    def _clean(self, event: Event) -> Event:
+        """An event without the server's key; what nodes show stays, since it names files there (see `Outputs`)."""
+        clean = self._server.blackener.value
+        if isinstance(event, NodeOutput):
+            return replace(event, node=clean(event.node), display_node=clean(event.display_node))
+        return cast(Event, clean(event))
 
     def _started(self) -> None:
         if not self._has_started:
@@ -227,7 +238,8 @@ class Attempt:
 
     def failed(self, message: str, exception_type: str, node: str = "") -> End:
         """The end of an attempt that cannot go well anywhere."""
-        return self._translator.failed(message, exception_type, self._shown, node)
+        clean = self._server.blackener.text
+        return self._translator.failed(clean(message), exception_type, self._shown, clean(node))
 
     def beginning(self) -> list[AnyEvent]:
         """What is to be told before any end."""

@@ -13,6 +13,7 @@ from typing import Any, cast
 import orjson
 
 from inglenook.client import AsyncClient, OutputFile
+from inglenook.client.blackening import Blackener
 from inglenook.client.errors import InvalidAnswer, NotFound
 from inglenook.errors import UnsafePath
 from inglenook.media.folders import FileKind, Folders, split_annotation
@@ -43,9 +44,15 @@ class FetchedFiles:
     """Files that one server gave. One that has not changed there, and is still here, is not fetched again."""
 
     def __init__(
-        self, client: AsyncClient, folders: Folders, limits: RemoteLimits, journal: RemoteJournal | None
+        self,
+        client: AsyncClient,
+        folders: Folders,
+        limits: RemoteLimits,
+        journal: RemoteJournal | None,
+        blackener: Blackener,
     ) -> None:
         self.folders = folders
+        self._blackener = blackener
         self._client = client
         self._limits = limits
         self._journal = journal
@@ -82,7 +89,8 @@ class FetchedFiles:
         return path_of(self.folders, file).is_file()
 
     def _keep(self, job_id: str, there: OutputFile, kind: FileKind, content: Pieces) -> FileRef:
-        file = keep(self.folders, kind, there.subfolder, there.filename, content)
+        clean = self._blackener.text
+        file = keep(self.folders, kind, clean(there.subfolder), clean(there.filename), content)
         if self._journal is not None:
             self._journal.note(job_id, path_of(self.folders, file))
         return file
@@ -91,12 +99,13 @@ class FetchedFiles:
 class Outputs:
     """What the nodes of one attempt show."""
 
-    def __init__(self, job_id: str, files: FetchedFiles, limits: RemoteLimits) -> None:
+    def __init__(self, job_id: str, files: FetchedFiles, limits: RemoteLimits, blackener: Blackener) -> None:
         self.sent = SentGraph({})
         """The graph that the server was given."""
         self._job_id = job_id
         self._files = files
         self._limits = limits
+        self._blackener = blackener
         self._own: dict[_Key, FileRef] = {}
         self._size_bytes = 0
 
@@ -109,7 +118,8 @@ class Outputs:
         if self._size_bytes > self._limits.job_output_bytes:
             raise AttemptLost(f"its nodes show more than {self._limits.job_output_bytes} bytes")
         try:
-            return {key: await self._value(key, value, 0) for key, value in output.items()}
+            clean = self._blackener.text
+            return {clean(key): await self._value(key, value, 0) for key, value in output.items()}
         except UnsafePath as error:
             raise AttemptLost(f"the server names a file that it may not: {error}") from error
 
@@ -124,7 +134,8 @@ class Outputs:
             case dict() if _is_file(value):
                 return await self._file(key, value, depth)
             case dict():
-                return {name: await self._value(name, item, depth + 1) for name, item in value.items()}
+                clean = self._blackener.text
+                return {clean(name): await self._value(name, item, depth + 1) for name, item in value.items()}
         return value
 
     async def _file(self, key: str, item: Mapping[str, Any], depth: int) -> dict[str, Any]:
@@ -178,10 +189,10 @@ class Outputs:
             try:
                 file = (self._uploaded(there) if kind == "input" else None) or await self._fetch(there)
             except (NotFound, InvalidAnswer, UnsafePath):
-                return text
+                return self._blackener.text(text)
             path = f"{file.subfolder}/{file.filename}" if file.subfolder else file.filename
             return path if file.type == "output" else f"{path} [{file.type}]"
-        return self.sent.in_own_words(text)
+        return self._blackener.text(self.sent.in_own_words(text))
 
 
 def _is_file(item: Mapping[str, Any]) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 from inglenook.client import AsyncClient, ClientError, Limits
+from inglenook.client.blackening import Blackener
 from inglenook.engine.events import AnyEvent, End
 from inglenook.engine.replacement import NodeReplacement
 from inglenook.errors import InglenookError, MediaError
@@ -29,6 +30,7 @@ from inglenook.workers.remote.catalog import RemoteCatalog, read_catalog
 from inglenook.workers.remote.errors import JobRefused
 from inglenook.workers.remote.inputs import InputFiles
 from inglenook.workers.remote.journal import RemoteJournal
+from inglenook.workers.remote.key_filter import WithoutKey
 from inglenook.workers.remote.limits import RemoteLimits
 from inglenook.workers.remote.outputs import FetchedFiles
 from inglenook.workers.remote.refusal import refusal_text
@@ -75,6 +77,7 @@ class RemoteWorker:
         """Why it cannot be used now, for people."""
         self._limits = limits or RemoteLimits()
         self._api_key = api_key
+        self._blackener = Blackener(api_key)
         self._folders = folders
         self._journal = journal
         self._url = url
@@ -82,6 +85,7 @@ class RemoteWorker:
         self._client_of_jobs = self._client(connect_attempts=4)
         self.url = self._asking.url
         self._logger = logging.getLogger(f"inglenook.remote.{name}")
+        self._without_key = WithoutKey(self._blackener)
         self._listener: WorkerListener | None = None
         self._catalog: RemoteCatalog | None = None
         self._etag: str | None = None
@@ -121,10 +125,11 @@ class RemoteWorker:
             client,
             Sockets(client),
             InputFiles(client, self._folders, limits),
-            FetchedFiles(client, self._folders, limits, self._journal),
+            FetchedFiles(client, self._folders, limits, self._journal, self._blackener),
             limits,
             self._present_catalog,
             self._heard,
+            self._blackener,
         )
 
     def _present_catalog(self) -> RemoteCatalog:
@@ -158,6 +163,7 @@ class RemoteWorker:
             self._asking, self._client_of_jobs = self._client(1), self._client(4)
             self._server = self._make_server()
         self._is_started, self._is_closing = True, False
+        self._logger.addFilter(self._without_key)
         self._tasks.start(self._watch())
         self._tasks.start(self._keep_catalog())
 
@@ -180,6 +186,7 @@ class RemoteWorker:
         await self._server.sockets.close()
         await self._asking.close()
         await self._client_of_jobs.close()
+        self._logger.removeFilter(self._without_key)
 
     # -- is it there? ------------------------------------------------------------------------------------------------
 
@@ -203,6 +210,7 @@ class RemoteWorker:
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
     def _note_problem(self, problem: str) -> None:
+        problem = self._blackener.text(problem)
         if problem != self.problem:
             self.problem = problem
             self._logger.warning("remote worker %s cannot be used: %s", self.name, problem)
@@ -291,7 +299,7 @@ class RemoteWorker:
         Raises ClientError, TimeoutError, ValueError.
         """
         async with asyncio.timeout(self._limits.catalog_s):
-            stats = await self._asking.system_stats()
+            stats = self._blackener.value(await self._asking.system_stats())
             answer = await self._asking.catalog(self._etag if self._catalog is not None else None)
         self._heard()
         self.devices, self.versions = read_devices(stats), read_versions(stats)
@@ -300,7 +308,7 @@ class RemoteWorker:
         body_hash = hash(answer.body)
         is_new = self._catalog is None or body_hash != self._body_hash
         if is_new:
-            catalog = await asyncio.to_thread(read_catalog, answer.body)
+            catalog = await asyncio.to_thread(read_catalog, answer.body, self._blackener)
             self._catalog, self.documents, self.model_files = catalog, catalog.documents, catalog.model_files
         self._etag, self._body_hash = answer.etag, body_hash
         return is_new
@@ -390,7 +398,8 @@ class RemoteWorker:
         assert self._listener is not None
         node = death.node or attempt.node
         request = attempt.request
-        self._listener.worker_died(self, request.job_id, request.attempt, Death(death.cause, death.reason, node))
+        reason = self._blackener.text(death.reason)
+        self._listener.worker_died(self, request.job_id, request.attempt, Death(death.cause, reason, node))
 
     def _drop(self, attempt: Attempt) -> None:
         """The attempt no longer counts; what the server still has of it is to be stopped there."""
