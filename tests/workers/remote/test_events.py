@@ -81,6 +81,27 @@ async def test_an_old_server_that_names_no_job_and_ends_without_a_word_is_unders
     assert [(event.node.node_id, event.value) for event in pictures] == [("1", 1)]
 
 
+async def test_a_step_with_a_picture_after_it_is_told_once(
+    worker: RemoteWorker, listener: Listener, peer: RemotePeer
+) -> None:
+    async def old(job: Job) -> None:
+        await job.tell("execution_start")
+        await job.tell("executing", node="1")
+        for step in (1, 2):
+            await job.tell("progress", node="1", value=step, max=2)
+            await job.send(plain_preview(JPEG))
+        job.finish({})
+        await job.tell("execution_success")
+        await job.tell("executing", node=None)
+
+    peer.script = old
+    worker.execute(request("a", GRAPH))
+    await listener.end("a")
+    events = [event for event in listener.events["a"] if isinstance(event, Progress)]
+    assert [event.value for event in events if not event.is_told] == [1, 2]
+    assert [event.value for event in events if event.preview is not None] == [1, 2]
+
+
 async def test_nodes_of_an_expansion_keep_their_places(
     worker: RemoteWorker, listener: Listener, peer: RemotePeer
 ) -> None:
