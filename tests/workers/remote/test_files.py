@@ -79,6 +79,19 @@ async def test_files_of_every_kind_are_fetched_wherever_they_are_named(
     assert found == ["c.flac", "d.glb", "e.latent", "video/b.mp4", "x/y/f.webp"]
 
 
+async def test_a_file_that_a_text_beside_another_names_is_fetched_too(
+    worker: RemoteWorker, listener: Listener, peer: RemotePeer, front: Folders
+) -> None:
+    (front.output / "sub").mkdir()
+    (front.output / "sub" / "vhs_00001_.png").write_bytes(b"ours")
+    peer.files = {"vhs_00001_.mp4": b"video", "vhs_00001_.png": PNG}
+    about = {"format": "video/h264-mp4", "frame_rate": 8.0, "workflow": "vhs_00001_.png", "title": "none.png"}
+    peer.script = shows({"gifs": [file("vhs_00001_.mp4", subfolder="sub", **about)]})
+    (shown,) = (await run(worker, listener))["gifs"]
+    assert shown == file("vhs_00003_.mp4", subfolder="sub", **(about | {"workflow": "vhs_00002_.png"}))
+    assert (front.output / "sub" / "vhs_00002_.png").read_bytes() == PNG
+
+
 async def test_names_that_are_taken_here_get_others(
     worker: RemoteWorker, listener: Listener, peer: RemotePeer, front: Folders
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from tempfile import SpooledTemporaryFile
 from typing import Any, cast
@@ -14,7 +14,7 @@ import orjson
 
 from inglenook.client import AsyncClient, OutputFile
 from inglenook.client.blackening import Blackener
-from inglenook.client.errors import InvalidAnswer, NotFound
+from inglenook.client.errors import InvalidAnswer, NotFound, ServerFailure, StatusError
 from inglenook.errors import UnsafePath
 from inglenook.media.folders import FileKind, Folders, split_annotation
 from inglenook.media.naming import FileRef
@@ -29,6 +29,24 @@ _HELD_BYTES = 16 << 20
 _DEEPEST = 100
 _MOST_REMEMBERED = 10_000
 _MODELS_3D = frozenset({".glb", ".gltf", ".obj", ".fbx", ".stl", ".usdz", ".ply"})
+_BESIDE = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".webp",
+    ".gif",
+    ".mp4",
+    ".webm",
+    ".mkv",
+    ".mov",
+    ".wav",
+    ".flac",
+    ".mp3",
+    ".ogg",
+    ".json",
+    ".srt",
+)
+_LONGEST_NAME = 255
 _Key = tuple[str, str, str]
 
 
@@ -140,11 +158,6 @@ class Outputs:
 
     async def _file(self, key: str, item: Mapping[str, Any], depth: int) -> dict[str, Any]:
         filename, subfolder, kind = item["filename"], item.get("subfolder"), item.get("type")
-        others = {
-            name: await self._value(name, value, depth + 1)
-            for name, value in item.items()
-            if name not in ("filename", "subfolder", "type", "fullpath")
-        }
         there = OutputFile(
             node="",
             kind=key,
@@ -152,6 +165,11 @@ class Outputs:
             subfolder=subfolder if isinstance(subfolder, str) else "",
             type=kind if isinstance(kind, str) and kind else "output",
         )
+        others = {
+            name: await self._beside(there, name, value, depth)
+            for name, value in item.items()
+            if name not in ("filename", "subfolder", "type", "fullpath")
+        }
         if there.type == "input" and (uploaded := self._uploaded(there)) is not None:
             return {**uploaded.as_json(), **others}
         file = await self._fetch(there)
@@ -159,6 +177,17 @@ class Outputs:
         if "fullpath" in item:
             own["fullpath"] = str(path_of(self._files.folders, file))
         return own
+
+    async def _beside(self, there: OutputFile, name: str, value: Any, depth: int) -> Any:
+        """What else an entry of a file says; it may name another file of the same folder, such as its first frame."""
+        if not isinstance(value, str) or there.type == "input" or not _looks_like_file(value):
+            return await self._value(name, value, depth + 1)
+        try:
+            return (await self._fetch(replace(there, kind=name, filename=value))).filename
+        except (StatusError, InvalidAnswer, UnsafePath) as error:
+            if isinstance(error, ServerFailure):
+                raise
+            return self._blackener.text(value)
 
     def _uploaded(self, there: OutputFile) -> FileRef | None:
         """The file here that one of the server's input folder is a copy of."""
@@ -193,6 +222,11 @@ class Outputs:
             path = f"{file.subfolder}/{file.filename}" if file.subfolder else file.filename
             return path if file.type == "output" else f"{path} [{file.type}]"
         return self._blackener.text(self.sent.in_own_words(text))
+
+
+def _looks_like_file(text: str) -> bool:
+    """Whether a text may be the name of a picture, a video, a sound or a description that a node wrote."""
+    return len(text) <= _LONGEST_NAME and not set(text) & set("/\\\0") and text[-6:].lower().endswith(_BESIDE)
 
 
 def _is_file(item: Mapping[str, Any]) -> bool:
