@@ -84,8 +84,9 @@ class AsyncClient:
             timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0)),
             transport=transport,
             trust_env=not self._is_local,
-            # Reading the certificates of the world takes 50 ms, for nothing where there is no TLS.
-            verify=self.url.startswith("https:"),
+            # Reading the certificates of the world takes 50 ms, for nothing where there is no TLS. SSL_CERT_FILE counts
+            # for loopback names, too: a tunnel may begin there.
+            verify=httpx.create_ssl_context() if self.url.startswith("https:") else False,
         )
 
     async def __aenter__(self) -> AsyncClient:
