@@ -70,6 +70,8 @@ class Attempt:
         """It has let go of it."""
         self.was_interrupted = False
         """The server has been told to interrupt it."""
+        self.is_fetching = False
+        """Results are on their way here."""
         self.is_cancelled = False
         self.is_timed_out = False
         self._client_id = ""
@@ -206,13 +208,20 @@ class Attempt:
             if isinstance(event, Cached):
                 self._cached = set(event.nodes)
             if isinstance(event, NodeDone) and event.output is not None:
-                output = await self._outputs.own(event.output)
+                output = await self._fetch(event.output)
                 self._shown[event.node.node_id] = output
                 told.append(NodeDone(event.node, output, event.cached, event.show))
             else:
                 told.append(event)
         if told:
             self._tell(told)
+
+    async def _fetch(self, output: Mapping[str, Any]) -> dict[str, Any]:
+        self.is_fetching = True
+        try:
+            return await self._outputs.own(output)
+        finally:
+            self.is_fetching = False
 
     def _release_picture(self) -> None:
         events = self._translator.release_picture()

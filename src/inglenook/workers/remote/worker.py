@@ -18,6 +18,7 @@ import httpx
 
 from inglenook.client import AsyncClient, ClientError, Limits
 from inglenook.client.blackening import Blackener
+from inglenook.client.errors import Forbidden, Unauthorized
 from inglenook.engine.events import AnyEvent, End
 from inglenook.engine.replacement import NodeReplacement
 from inglenook.errors import InglenookError, MediaError
@@ -105,6 +106,8 @@ class RemoteWorker:
         self._pause_end_s = 0.0
         """Until then, on the monotonic clock, it gets no job, having lost one: others go first."""
         self._tasks = OwnTasks(self._logger, f"remote worker {name}")
+        self._may_free = True
+        """As far as known: its key may be one that only runs jobs."""
         self._run_tasks: set[asyncio.Task[None]] = set()
         """Runs until their sockets are closed."""
         self._look_now = asyncio.Event()
@@ -221,7 +224,7 @@ class RemoteWorker:
             async with asyncio.timeout(self._limits.request_s):
                 self._given_up = await stop_all(self._asking, self._given_up)
         self._heard()
-        self._is_up = True
+        self._is_up = self._may_free = True
         self._server.sockets.prepare()
         self.problem = None
         self._logger.info("remote worker %s is ready: %d node classes", self.name, len(self.documents or ()))
@@ -464,7 +467,8 @@ class RemoteWorker:
         client = self._client_of_jobs
         place = await stop(client, attempt.prompt_id, interrupts=not attempt.was_interrupted)
         attempt.was_interrupted = attempt.was_interrupted or place is Place.RUNNING
-        if place is Place.GONE and await client.history(attempt.prompt_id) is None:
+        # Who fetches results of a job that is over there would hear of its end when all of them are here.
+        if place is Place.GONE and (attempt.is_fetching or await client.history(attempt.prompt_id) is None):
             self._finish(attempt, attempt.stopped())
 
     # -- what a device process would do ------------------------------------------------------------------------------
@@ -476,12 +480,16 @@ class RemoteWorker:
         return None
 
     def free(self, *, unload_models: bool, free_memory: bool) -> None:
-        if self._is_up:
+        if self._is_up and self._may_free:
             self._tasks.start(self._free(unload_models, free_memory))
 
     async def _free(self, unload_models: bool, free_memory: bool) -> None:
         try:
             async with asyncio.timeout(self._limits.request_s):
                 await self._asking.free(unload_models=unload_models, free_memory=free_memory)
+        except (Unauthorized, Forbidden) as error:
+            if self._may_free:
+                self._logger.warning("remote worker %s is not asked to free memory any more: %s", self.name, error)
+            self._may_free = False
         except (ClientError, TimeoutError) as error:
             self._logger.warning("remote worker %s could not be asked to free memory: %s", self.name, error)
