@@ -194,6 +194,8 @@ class Attempt:
         if not self._has_started:
             self._has_started = True
             self._on_started()
+            if events := self._translator.begin():
+                self._tell(events)
 
     def _needs_history(self, stream: AsyncJobStream) -> bool:
         """Whether outputs may be missing: of cached nodes, or told while the socket was down."""

@@ -64,6 +64,8 @@ class RemoteWorker:
     ) -> None:
         """url: `host:port`, or with scheme and path. journal: notes what attempts wrote. Raises ValueError."""
         self.name = name
+        self.has_queue = True
+        """A job waits there until its `Started` is told."""
         self.capacity = max(1, slots)
         self.documents: Mapping[str, Any] | None = None
         self.model_files: Mapping[str, frozenset[str]] = {}
