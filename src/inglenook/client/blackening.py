@@ -7,7 +7,7 @@ import dataclasses
 import html
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -34,24 +34,31 @@ class Blackener:
         text = content.decode("utf-8", "surrogateescape")
         return self.text(text).encode("utf-8", "surrogateescape")
 
-    def value(self, value: Any, depth: int = 0) -> Any:
-        """The same for every text in a value: of JSON, or an object of a dataclass."""
-        if self._pattern is None or depth > _DEEPEST:
-            return value
-        match value:
-            case str():
-                return self.text(value)
-            case list() | tuple():
-                items = [self.value(item, depth + 1) for item in value]
-                return tuple(items) if isinstance(value, tuple) else items
-            case Mapping():
-                return {self.value(key, depth + 1): self.value(item, depth + 1) for key, item in value.items()}
-            case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
-                found = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-                cleaned = {name: self.value(item, depth + 1) for name, item in found.items()}
-                changed = {name: item for name, item in cleaned.items() if item != found[name]}
-                return dataclasses.replace(value, **changed) if changed else value
+    def value(self, value: Any) -> Any:
+        """The same for every text in a value: see `with_texts`."""
+        return value if self._pattern is None else with_texts(value, self.text)
+
+
+def with_texts(value: Any, change: Callable[[str], str], depth: int = 0) -> Any:
+    """A value, of JSON or an object of a dataclass, with each text changed; what lies very deep is left."""
+    if depth > _DEEPEST:
         return value
+    match value:
+        case str():
+            return change(value)
+        case list() | tuple():
+            items = [with_texts(item, change, depth + 1) for item in value]
+            return tuple(items) if isinstance(value, tuple) else items
+        case Mapping():
+            return {
+                with_texts(key, change, depth + 1): with_texts(item, change, depth + 1) for key, item in value.items()
+            }
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            found = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+            cleaned = {name: with_texts(item, change, depth + 1) for name, item in found.items()}
+            changed = {name: item for name, item in cleaned.items() if item != found[name]}
+            return dataclasses.replace(value, **changed) if changed else value
+    return value
 
 
 def of_headers(headers: Mapping[str, str]) -> Blackener:

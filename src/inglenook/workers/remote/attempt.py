@@ -13,9 +13,9 @@ import orjson
 
 from inglenook.client import AsyncClient, PromptRejected
 from inglenook.client._async.job_stream import AsyncJobStream
-from inglenook.client.blackening import Blackener
+from inglenook.client.blackening import Blackener, with_texts
 from inglenook.client.errors import ConnectionFailed, TooManyRequests
-from inglenook.client.events import Event, JobEnd, JobInterruption, NodeOutput, QueueStatus
+from inglenook.client.events import Event, JobEnd, JobFailure, JobInterruption, NodeOutput, NodeText, QueueStatus
 from inglenook.engine.events import AnyEvent, Cached, End, NodeDone, NodeRef
 from inglenook.workers.remote.catalog import RemoteCatalog
 from inglenook.workers.remote.errors import AttemptLost, JobRefused
@@ -121,7 +121,8 @@ class Attempt:
             try:
                 await self._post(await self._send_inputs())
             except PromptRejected as again:
-                raise JobRefused(sent.in_own_words(again.message), again.node_errors) from again
+                node_errors = with_texts(again.node_errors, sent.in_own_words)
+                raise JobRefused(sent.in_own_words(again.message), node_errors) from again
 
     async def _post(self, sent: SentGraph) -> None:
         extra_data = {key: value for key, value in self.request.extra_data.items() if key not in _OWN_KEYS}
@@ -184,10 +185,16 @@ class Attempt:
         return cast(JobEnd, self._clean(end))
 
     def _clean(self, event: Event) -> Event:
-        """An event without the server's key; what nodes show stays, since it names files there (see `Outputs`)."""
+        """An event without the server's key and its names of our files.
+
+        What nodes show stays, since it names files there (see `Outputs`).
+        """
         clean = self._server.blackener.value
         if isinstance(event, NodeOutput):
             return replace(event, node=clean(event.node), display_node=clean(event.display_node))
+        sent = self._outputs.sent
+        if sent.names and isinstance(event, (JobFailure, NodeText)):
+            event = with_texts(event, sent.in_own_words)
         return cast(Event, clean(event))
 
     def _started(self) -> None:

@@ -16,6 +16,7 @@ from inglenook.client import AsyncClient, OutputFile
 from inglenook.client.blackening import Blackener
 from inglenook.client.errors import InvalidAnswer, NotFound, ServerFailure, StatusError
 from inglenook.errors import UnsafePath
+from inglenook.media.embedded_names import replace_names
 from inglenook.media.folders import FileKind, Folders, split_annotation
 from inglenook.media.naming import FileRef
 from inglenook.media.uploads import Pieces
@@ -76,8 +77,12 @@ class FetchedFiles:
         self._journal = journal
         self._known: OrderedDict[_Key, _Fetched] = OrderedDict()
 
-    async def fetch(self, job_id: str, there: OutputFile, kind: FileKind) -> FileRef:
-        """Bring a file into the folder of that kind. Raises AttemptLost, NotFound, ClientError, MediaError."""
+    async def fetch(
+        self, job_id: str, there: OutputFile, kind: FileKind, names: Mapping[str, str] | None = None
+    ) -> FileRef:
+        """Bring a file into the folder of that kind. names: of files there -> what a workflow in it is to call them.
+
+        Raises AttemptLost, NotFound, ClientError, MediaError."""
         key = (there.type, there.subfolder, there.filename)
         known = self._known.get(key)
         if known is not None and not await asyncio.to_thread(self._is_here, known.file):
@@ -95,6 +100,7 @@ class FetchedFiles:
                 raise AttemptLost(f"{there.filename[:100]} did not arrive in {self._limits.transfer_s:g} s") from error
             if answer.is_unchanged and known is not None:
                 return known.file
+            await asyncio.to_thread(replace_names, cast(Any, content), names or {})
             file = await asyncio.to_thread(self._keep, job_id, there, kind, Pieces(cast(Any, content)))
         if answer.etag:
             self._known[key] = _Fetched(answer.etag, file)
@@ -206,7 +212,7 @@ class Outputs:
                 raise AttemptLost(f"its nodes show more than {self._limits.job_files} files")
             # What lies in another server's input folder is no input of ours: shown as long as previews are.
             kind: FileKind = "output" if there.type == "output" else "temp"
-            self._own[key] = await self._files.fetch(self._job_id, there, kind)
+            self._own[key] = await self._files.fetch(self._job_id, there, kind, self.sent.names)
         return self._own[key]
 
     async def _text(self, key: str, text: str) -> str:
