@@ -255,19 +255,19 @@ class Dispatcher(WorkerListener):
 
     def waiting(self, user: str | None = None) -> list[Run]:
         """Pending runs (of one user), in the order in which they will be taken; first those that wait on servers."""
-        return [run for run in (*self._waiting_there(), *self._waiting) if user in (None, run.job.user)]
+        return [run for run in (*self.waiting_there(), *self._waiting) if user in (None, run.job.user)]
 
-    def _waiting_there(self) -> list[Run]:
+    def waiting_there(self) -> list[Run]:
         """Runs in the queues of other servers, in the order in which they got there."""
         return [run for run in self._running.values() if run.is_pending]
 
     def first_waiting(self, count: int) -> list[Run]:
         """The pending runs that will be taken next, at most so many."""
-        return list(islice(chain(self._waiting_there(), self._waiting), count))
+        return list(islice(chain(self.waiting_there(), self._waiting), count))
 
     def position(self, job_id: str) -> int | None:
         """The place of a pending job in the queue, 1 is next; None when it does not wait."""
-        there: list[str] = [run.job.id for run in self._waiting_there()]
+        there: list[str] = [run.job.id for run in self.waiting_there()]
         if job_id in there:
             return there.index(job_id) + 1
         place = self._waiting.position(job_id)
@@ -739,7 +739,7 @@ class Dispatcher(WorkerListener):
 
         Those that wait on another server are taken out of its queue; their end is told when that is done.
         """
-        there = [run for run in self._waiting_there() if user in (None, run.job.user)]
+        there = [run for run in self.waiting_there() if user in (None, run.job.user)]
         there = there if job_ids is None else [run for run in there if run.job.id in job_ids]
         if job_ids is None or user is not None:
             wanted = None if job_ids is None else frozenset(job_ids)
