@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -80,7 +81,7 @@ class Peer:
         self._tasks: set[asyncio.Task[None]] = set()
 
     @contextlib.asynccontextmanager
-    async def serving(self) -> AsyncIterator[Peer]:
+    async def serving(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[Peer]:
         app = web.Application(middlewares=[self._answer], client_max_size=1 << 28)
         app.router.add_post("/prompt", self._post_prompt)
         app.router.add_get("/history/{prompt_id}", self._get_history)
@@ -92,9 +93,9 @@ class Peer:
         app.router.add_get("/ws", self._connect)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
         await site.start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        self.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{runner.addresses[0][1]}"
         try:
             yield self
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from inglenook.engine.events import NodeRef, Started, Succeeded
+from inglenook.engine.events import Interrupted, NodeRef, Started, Succeeded
 from inglenook.workers.worker import Cause, Death, WorkerState
 
 
@@ -20,6 +20,7 @@ class FakeWorker:
     routes_at = None
     rewrites_prompts = False
     problem = None
+    has_queue = False
 
     def __init__(self, name, documents=None, *, capacity=1, url=None):
         self.name, self.documents, self.capacity, self.url = name, documents, capacity, url
@@ -56,6 +57,16 @@ class FakeWorker:
         assert self.state is WorkerState.READY
         self.requests[request.job_id] = request
         self.taken.append(request.job_id)
+
+    def begin(self, job_id, time_ms=None):
+        """Tell that a job has left the queue of the server."""
+        request = self.requests[job_id]
+        self.listener.worker_events(self, job_id, request.attempt, [Started(time_ms or time.time_ns() // 1_000_000)])
+
+    def stop(self, job_id):
+        request = self.requests.pop(job_id)
+        end = Interrupted("", "", [], {}, {}, time.time_ns() // 1_000_000)
+        self.listener.worker_events(self, job_id, request.attempt, [end])
 
     def finish(self, job_id):
         request = self.requests.pop(job_id)

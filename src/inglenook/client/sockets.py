@@ -11,6 +11,7 @@ import websockets.sync.client
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.protocol import State
 
+from inglenook.client.blackening import of_headers
 from inglenook.client.errors import ConnectionFailed, Forbidden, StatusError, Unauthorized
 from inglenook.client.limits import Limits
 
@@ -52,7 +53,7 @@ class AsyncSocket:
                 )
             )
         except (OSError, WebSocketException, EOFError) as error:
-            raise _refusal(url, error) from error
+            raise _refusal(url, error, headers) from error
 
     @property
     def is_open(self) -> bool:
@@ -103,7 +104,7 @@ class Socket:
                 )
             )
         except (OSError, WebSocketException, EOFError) as error:
-            raise _refusal(url, error) from error
+            raise _refusal(url, error, headers) from error
         return cls(connection, stack)
 
     @property
@@ -129,9 +130,9 @@ class Socket:
         self._closing.close()
 
 
-def _refusal(url: str, error: Exception) -> ConnectionFailed | StatusError:
+def _refusal(url: str, error: Exception, headers: Mapping[str, str]) -> ConnectionFailed | StatusError:
     if isinstance(error, InvalidStatus):
-        status, body = error.response.status_code, bytes(error.response.body or b"")
+        status, body = error.response.status_code, of_headers(headers).body(bytes(error.response.body or b""))
         kind = {401: Unauthorized, 403: Forbidden}.get(status, StatusError)
         return kind(status, "GET /ws", body[:200].decode("utf-8", "replace"), body)
     return ConnectionFailed(url, str(error) or type(error).__name__)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from sqlalchemy import Connection
@@ -30,9 +30,10 @@ from inglenook.dispatch.recent import RecentRuns
 from inglenook.dispatch.recording import Recorder
 from inglenook.dispatch.run import END_EVENTS, Run
 from inglenook.dispatch.waiting import WaitingRuns
-from inglenook.engine.events import AnyEvent
+from inglenook.engine.events import AnyEvent, Started
 from inglenook.errors import JobError
 from inglenook.jobs import AddOutcome, DeathCount, Job, JobStore, State, Webhook
+from inglenook.jobs.starts import note_start
 from inglenook.workers.worker import Cause, Death, FarWorker, Request, Sent, Worker, WorkerListener
 
 logger = logging.getLogger(__name__)
@@ -192,23 +193,32 @@ class Dispatcher(WorkerListener):
 
     def remaining_of(self, user: str | None) -> int:
         """Pending and running jobs of one user, of all when None."""
-        return self._waiting.count(user) + (len(self._running) if user is None else len(self.running(user)))
+        running = sum(user in (None, run.job.user) for run in self._running.values())
+        return self._waiting.count(user) + running
 
     def waiting(self, user: str | None = None) -> list[Run]:
-        """Pending runs (of one user), in the order in which they will be taken."""
-        return list(self._waiting) if user is None else [run for run in self._waiting if run.job.user == user]
+        """Pending runs (of one user), in the order in which they will be taken; first those that wait on servers."""
+        return [run for run in (*self.waiting_there(), *self._waiting) if user in (None, run.job.user)]
+
+    def waiting_there(self) -> list[Run]:
+        """Runs in the queues of other servers, in the order in which they got there."""
+        return [run for run in self._running.values() if run.is_pending]
 
     def first_waiting(self, count: int) -> list[Run]:
         """The pending runs that will be taken next, at most so many."""
-        return list(islice(self._waiting, count))
+        return list(islice(chain(self.waiting_there(), self._waiting), count))
 
     def position(self, job_id: str) -> int | None:
         """The place of a pending job in the queue, 1 is next; None when it does not wait."""
-        return self._waiting.position(job_id)
+        there: list[str] = [run.job.id for run in self.waiting_there()]
+        if job_id in there:
+            return there.index(job_id) + 1
+        place = self._waiting.position(job_id)
+        return None if place is None else place + len(there)
 
     def running(self, user: str | None = None) -> list[Run]:
-        runs = self._running.values()
-        return list(runs) if user is None else [run for run in runs if run.job.user == user]
+        """Runs that have begun (of one user)."""
+        return [run for run in self._running.values() if not run.waits_there and user in (None, run.job.user)]
 
     def find(self, job_id: str, user: str | None = None) -> Run | None:
         """The run of a job (of one user) that waits, runs, or ended within the last minute."""
@@ -316,7 +326,10 @@ class Dispatcher(WorkerListener):
         self.wake()
 
     def _start(self, run: Run, worker: Worker) -> None:
+        run.waits_there = bool(getattr(worker, "has_queue", False))
         self._begin(run, worker.name)
+        if run.waits_there:
+            run.job = replace(run.job, state=State.queued, started_ms=None)
         self.members.started(run, worker.name)
         worker.execute(self._request(run))
         self._bus.queue_changed(self.remaining, run)
@@ -351,7 +364,7 @@ class Dispatcher(WorkerListener):
 
     def worker_ready(self, worker: Worker) -> None:
         self._on_worker_ready(worker)
-        self._refuse_unknown(self.waiting())
+        self._refuse_unknown(list(self._waiting))
         self.wake()
 
     def worker_events(self, worker: Worker, job_id: str, attempt: int, events: Sequence[AnyEvent]) -> None:
@@ -361,6 +374,8 @@ class Dispatcher(WorkerListener):
 
     def _tell(self, run: Run, worker_name: str, events: Sequence[AnyEvent]) -> None:
         """Note events of a running job and pass them on in their turn."""
+        if run.waits_there:
+            self._began_there(run, next((event.time_ms for event in events if isinstance(event, Started)), None))
         run.record(events)
         told = Told(run, events, isinstance(events[-1], END_EVENTS), run.log.last, worker_name)
         self._lanes.add(told)
@@ -374,6 +389,21 @@ class Dispatcher(WorkerListener):
         rest_s = self.members.ended(run, state)
         if rest_s:  # the server is left alone for a while, and no event tells when it is over
             asyncio.get_running_loop().call_later(rest_s + 0.01, self.wake)
+
+    def _began_there(self, run: Run, started_ms: int | None) -> None:
+        """A server has taken a job out of its queue."""
+        run.waits_there = False
+        run.job = job = replace(run.job, state=State.running, started_ms=started_ms or self._clock_ms())
+        run.tell_running()
+        if run.claim_timer is None:  # the claim is written, without the time at which it began
+            noted = self._store.write(note_start, job.id, job.attempt, job.started_ms or 0)
+            noted.add_done_callback(lambda done: self._start_noted(job, done))
+        self._bus.queue_changed(self.remaining, run)
+
+    @staticmethod
+    def _start_noted(job: Job, done: asyncio.Future[None]) -> None:
+        if not done.cancelled() and done.exception() is not None:
+            logger.warning("the start of job %s is not written down: %s", job.id, done.exception())
 
     def _left(self, run: Run) -> None:
         self._running.pop(run.job.id, None)
@@ -426,6 +456,7 @@ class Dispatcher(WorkerListener):
         self._running.pop(job.id, None)
         run.job = replace(job, state=State.queued, worker_deaths=job.worker_deaths + (count == "worker"))
         run.worker = run.errand = None
+        run.waits_there = False
         run.log.add_retry(death.reason)
         self._enqueue(run)
         if ending is not None:  # it was cancelled meanwhile
@@ -511,10 +542,15 @@ class Dispatcher(WorkerListener):
     # -- control -------------------------------------------------------------------------------------------------------
 
     async def cancel_waiting(self, job_ids: Sequence[str] | None = None, user: str | None = None) -> list[str]:
-        """Remove pending jobs (all when None) of a user; return the ids that were pending."""
+        """Remove pending jobs (all when None) of a user; return the ids that were pending.
+
+        Those that wait on another server are taken out of its queue; their end is told when that is done.
+        """
+        there = [run for run in self.waiting_there() if user in (None, run.job.user)]
+        there = there if job_ids is None else [run for run in there if run.job.id in job_ids]
         if job_ids is None or user is not None:
             wanted = None if job_ids is None else frozenset(job_ids)
-            mine: list[str] = [run.job.id for run in self.waiting(user)]
+            mine: list[str] = [run.job.id for run in self._waiting if user in (None, run.job.user)]
             chosen = mine if wanted is None else [job_id for job_id in mine if job_id in wanted]
         else:
             chosen = list(dict.fromkeys(job_ids))
@@ -532,17 +568,26 @@ class Dispatcher(WorkerListener):
                 run.log.tell()
             self._bus.queue_changed(self.remaining)
             self._bus.runs_cancelled(runs)
-        return [run.job.id for run in runs]
+        for run in there:
+            self._stop(run)
+        return [run.job.id for run in (*there, *runs)]
 
     def interrupt(self, job_id: str | None = None, user: str | None = None) -> bool:
-        """Stop a running job (every one when None) of a user; return whether any was running."""
-        runs = [run for run in self.running(user) if job_id in (None, run.job.id) and run.end is None]
+        """Stop a running job (every one when None) of a user; return whether any was running.
+
+        One that waits on another server is pending: see `cancel_waiting`. Once cancelled, it may be stopped by force.
+        """
+        runs = [run for run in self._running.values() if not run.is_pending and user in (None, run.job.user)]
+        runs = [run for run in runs if job_id in (None, run.job.id) and run.end is None]
         for run in runs:
-            run.is_cancelled = True
-            for worker in self.workers:
-                if worker.name == run.worker:
-                    worker.interrupt(run.job.id)
+            self._stop(run)
         return bool(runs)
+
+    def _stop(self, run: Run) -> None:
+        run.is_cancelled = True
+        member = self.members.get(run.worker or "")
+        if member is not None:
+            member.worker.interrupt(run.job.id)
 
     @property
     def is_paused(self) -> bool:

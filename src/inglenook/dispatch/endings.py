@@ -23,9 +23,10 @@ _OF_DEATH = {Cause.TIMEOUT: _TIME_LIMIT, Cause.MEMORY: "MemoryError"}
 def explained(run: Run, events: Sequence[AnyEvent]) -> Sequence[AnyEvent]:
     """The events of a run; an interruption that only its time limit asked for becomes a failure that names it."""
     end, limit_s = events[-1], run.job.timeout_s
-    if not isinstance(end, Interrupted) or run.is_cancelled or limit_s is None:
+    started_ms = run.job.started_ms
+    if not isinstance(end, Interrupted) or run.is_cancelled or limit_s is None or started_ms is None:
         return events
-    if end.time_ms - (run.job.started_ms or 0) < limit_s * 1000:
+    if end.time_ms - started_ms < limit_s * 1000:
         return events
     return [*events[:-1], _failure(end, f"The job ran longer than its limit of {limit_s:g} s.", _TIME_LIMIT)]
 

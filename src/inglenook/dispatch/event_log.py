@@ -83,7 +83,7 @@ class EventLog:
                     self._keep_of_node("node_started", {"node": node.display_id})
                 case NodeDone(node=node):
                     self._keep_of_node("node_done", _done(event))
-                case Progress(node=node, value=value, total=total):
+                case Progress(node=node, value=value, total=total) if not event.is_told:
                     self._pass("progress", {"node": node.display_id, "value": value, "max": total})
                 case Cached(nodes=nodes):
                     self._keep("cached", {"nodes": nodes})

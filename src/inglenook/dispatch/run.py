@@ -41,6 +41,8 @@ class Run:
     ask_validators: bool = False
     """Node classes have validators of their own that were not asked when the job was accepted."""
     worker: str | None = None
+    waits_there: bool = False
+    """A server has it, in its own queue: it has not begun."""
     seated_at: str = ""
     """The worker that has it now, as the pool counts."""
     lost_on: frozenset[str] = frozenset()
@@ -119,8 +121,18 @@ class Run:
         self.done = []
         self.finished = set()
         self.blocked = []
-        self.log.add_state("running", attempt=job.attempt, worker=worker)
+        if not self.waits_there:
+            self.tell_running()
+
+    def tell_running(self) -> None:
+        """The attempt runs: for who reads the events of the job."""
+        self.log.add_state("running", attempt=self.job.attempt, worker=self.job.worker)
         self.log.tell()
+
+    @property
+    def is_pending(self) -> bool:
+        """It waits on a server, and nobody has cancelled it."""
+        return self.waits_there and self.end is None and not self.is_cancelled
 
     def record(self, events: Sequence[AnyEvent]) -> None:
         """Take note of events, in order."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from inglenook.dispatch.catalogs import LOCAL, Catalogs
@@ -14,7 +14,15 @@ from inglenook.dispatch.dispatcher import Dispatcher
 from inglenook.dispatch.pool import NameTaken
 from inglenook.errors import InglenookError
 from inglenook.jobs import JobStore, now_ms
-from inglenook.jobs.servers import ServerRecord, add_server, list_servers, remove_server, set_draining
+from inglenook.jobs.servers import (
+    ServerRecord,
+    add_server,
+    is_kept_drained,
+    keep_drained,
+    list_servers,
+    remove_server,
+    set_draining,
+)
 from inglenook.server_address import ServerAddress
 from inglenook.workers.worker import Worker
 
@@ -51,6 +59,8 @@ class Server:
     slots: int = 1
     is_leaving: bool = False
     """It is removed as soon as its jobs have ended."""
+    record: ServerRecord | None = field(default=None, repr=False)
+    """What the database has of it, or had before it was to leave."""
 
 
 class Servers:
@@ -76,12 +86,16 @@ class Servers:
         for address in addresses:
             if self._named(address.url) is None:
                 await self._join(self._free_name(address.name), address, self._slots, "settings")
+        for server in self.known.values():
+            if await self._store.read(is_kept_drained, _place(server)):
+                self._dispatcher.drain(server.name)
         for record in await self._store.read(list_servers):
             if self._named(record.url) is not None or record.name in self.known:
                 logger.warning("server %s of the database is left out: its name or URL is taken", record.name)
                 continue
             address = ServerAddress(record.url, record.api_key)
-            await self._join(record.name, address, record.slots or self._slots, "api")
+            server = await self._join(record.name, address, record.slots or self._slots, "api")
+            server.record = record
             if record.is_draining:
                 self._dispatcher.drain(record.name)
         self._dispatcher.all_added()
@@ -120,16 +134,22 @@ class Servers:
             except Exception:
                 await self._part(chosen)
                 raise
+            server.record = record
             return server
 
     async def drain(self, name: str, *, is_draining: bool) -> Server:
-        """Give a worker no more jobs, or jobs again. Raises WorkerUnknown."""
+        """Give a worker no more jobs, or jobs again, also after a restart. Raises WorkerUnknown."""
         async with self._changing:
             server = self.get(name)
+            if server.record is None:
+                await self._store.write(keep_drained, _place(server), is_draining)
+            elif server.is_leaving and not is_draining:  # it was forgotten when it was to leave
+                await self._store.write(add_server, replace(server.record, is_draining=False))
+            else:
+                await self._store.write(set_draining, name, is_draining)
             if not is_draining and (task := self._leaving.pop(name, None)) is not None:
                 task.cancel()
                 server.is_leaving = False
-            await self._store.write(set_draining, name, is_draining)
             self._dispatcher.drain(name, is_draining=is_draining)
             return server
 
@@ -181,3 +201,8 @@ class Servers:
     def _free_name(self, wanted: str) -> str:
         names = (wanted if number == 1 else f"{wanted}-{number}" for number in range(1, MOST_SERVERS + 2))
         return next(name for name in names if name not in self.known)
+
+
+def _place(server: Server) -> str:
+    """How the database knows a worker that was not added here: names of servers are made anew at each start."""
+    return server.url or server.name

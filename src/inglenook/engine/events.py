@@ -60,6 +60,8 @@ class Progress(Event, frozen=True, tag=True):
     value: float
     total: float
     preview: Picture | None = None
+    is_told: bool = False
+    """This far was told before: only the picture is news."""
 
 
 class ImageSent(Event, frozen=True, tag=True):

@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, delete, insert, select, update
 
 from inglenook.jobs.server_tables import servers
+from inglenook.jobs.tables import counters
+
+_DRAINED = "drained:"
+"""Begin of the names of counters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,18 @@ def add_server(connection: Connection, server: ServerRecord) -> None:
 
 def set_draining(connection: Connection, name: str, is_draining: bool) -> None:
     connection.execute(update(servers).where(servers.c.name == name).values(is_draining=int(is_draining)))
+
+
+def is_kept_drained(connection: Connection, place: str) -> bool:
+    """Whether a worker that has no row here gets no jobs. place: its URL, or its name on this machine."""
+    return connection.scalar(select(counters.c.value).where(counters.c.name == _DRAINED + place)) is not None
+
+
+def keep_drained(connection: Connection, place: str, is_drained: bool) -> None:
+    """Remember it."""
+    connection.execute(delete(counters).where(counters.c.name == _DRAINED + place))
+    if is_drained:
+        connection.execute(insert(counters), {"name": _DRAINED + place, "value": 1})
 
 
 def remove_server(connection: Connection, name: str) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 """Number of channels -> colour type."""
 _FILTER_UP = 2
@@ -46,7 +46,7 @@ def encode(pixels: NDArray[np.uint8], *, level: int = 4, text: Mapping[str, str]
     header = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPES[channels], 0, 0, 0)
     return b"".join(
         (
-            _SIGNATURE,
+            SIGNATURE,
             _chunk(b"IHDR", header),
             *text_chunks(text or {}),
             _chunk(b"IDAT", zlib.compress(rows.data, level)),
@@ -77,9 +77,9 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 def is_png(source: Path | bytes) -> bool:
     """Whether a file, by its path or its bytes, begins as a PNG file does."""
     if isinstance(source, bytes):
-        return source.startswith(_SIGNATURE)
+        return source.startswith(SIGNATURE)
     with source.open("rb") as file:
-        return file.read(len(_SIGNATURE)) == _SIGNATURE
+        return file.read(len(SIGNATURE)) == SIGNATURE
 
 
 def read_text(path: Path) -> dict[str, str]:
@@ -93,7 +93,7 @@ def read_text(path: Path) -> dict[str, str]:
 
 def text_in(file: BinaryIO, name: str) -> dict[str, str]:
     """The same of an open file."""
-    if file.read(len(_SIGNATURE)) != _SIGNATURE:
+    if file.read(len(SIGNATURE)) != SIGNATURE:
         raise MediaError(f"{name} is not a PNG file")
     found: dict[str, str] = {}
     room = _MAX_TEXT_BYTES

@@ -1,5 +1,6 @@
 """`/api/workers`: a pool that is changed while it runs, and kept over restarts."""
 
+import asyncio
 import logging
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -92,6 +93,64 @@ async def test_a_server_with_jobs_leaves_when_they_have_ended(tmp_path):
         assert (await front.http.delete("/api/workers/one?force=true")).status_code == 204
         assert worker.is_closed
         assert front.services.dispatcher.find("p") is not None
+
+
+async def test_a_job_in_the_queue_of_a_server_is_shown_as_pending(tmp_path):
+    async with pool(tmp_path, documents=KNOWN) as front:
+        await front.add(url="gpu:1", name="one", slots=3)
+        worker = front.made["one"][0]
+        worker.has_queue = True
+        for job_id in ("p1", "p2", "p3"):
+            reply = await front.http.post("/prompt", json={"prompt": GRAPH, "prompt_id": job_id})
+            assert reply.status_code == 200, reply.text
+        worker.begin("p1")
+
+        async def get(path):
+            return (await front.http.get(path)).json()
+
+        queue = await get("/queue")
+        assert [entry[1] for entry in queue["queue_running"]] == ["p1"]
+        assert [entry[1] for entry in queue["queue_pending"]] == ["p2", "p3"]
+        assert [(await get(f"/api/prompt/{job_id}"))["status"] for job_id in ("p1", "p2")] == ["running", "pending"]
+        assert (await get("/api/prompt/p2"))["execution_start_time"] is None
+        async with asyncio.timeout(10):
+            while not front.services.dispatcher.find("p3").is_claimed:  # noqa: ASYNC110 - the list is the store's
+                await asyncio.sleep(0.01)
+        listed = {job["id"]: job["status"] for job in (await get("/api/jobs"))["jobs"]}
+        assert listed == {"p1": "in_progress", "p2": "pending", "p3": "pending"}
+        info = await get("/api/system/info")
+        assert (info["queue"]["running"], info["queue"]["pending"]) == (1, 2)
+        assert [one["task_id"] for one in info["workers"] if one["name"] == "one"] == ["p1"]
+        assert (await get("/api/task/p3"))["position"] == 2
+        await front.http.post("/interrupt", json={})
+        assert worker.interrupted == ["p1"]
+        await front.http.post("/queue", json={"delete": ["p3"]})
+        assert worker.interrupted == ["p1", "p3"]
+        assert [entry[1] for entry in (await get("/queue"))["queue_pending"]] == ["p2"]
+
+
+async def test_a_server_that_was_to_leave_and_stays_is_there_after_a_restart(tmp_path):
+    async with pool(tmp_path, documents=KNOWN) as front:
+        await front.add(url="gpu:1", name="one", api_key="k", slots=3)
+        assert (await front.http.post("/api/prompt", json={"prompt": GRAPH, "prompt_id": "p"})).status_code == 200
+        assert (await front.http.delete("/api/workers/one")).status_code == 202
+        assert (await front.http.post("/api/workers/one/resume")).status_code == 200
+    async with pool(tmp_path, documents=KNOWN) as front:
+        (entry,) = (await front.http.get("/api/workers")).json()["workers"]
+        assert (entry["name"], entry["slots"], entry["is_draining"]) == ("one", 3, False)
+        assert front.made["one"][1] == ServerAddress("http://gpu:1", "k")
+
+
+async def test_a_drained_server_of_the_settings_is_drained_after_a_restart(tmp_path):
+    drained = []
+    for action in ("drain", "resume", None):
+        async with pool(tmp_path, "http://settings:1", "http://other:1") as front:
+            first, second = (await front.http.get("/api/workers")).json()["workers"]
+            assert second["is_draining"] is False
+            drained.append(first["is_draining"])
+            if action is not None:
+                await front.http.post(f"/api/workers/settings-1/{action}")
+    assert drained == [False, True, False]
 
 
 async def test_the_same_server_or_name_is_not_added_twice(tmp_path):

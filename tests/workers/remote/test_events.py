@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 from inglenook.engine.events import (
@@ -79,6 +80,61 @@ async def test_an_old_server_that_names_no_job_and_ends_without_a_word_is_unders
     assert [event.node.node_id for event in events if isinstance(event, NodeStarted)] == ["1", "2"]
     pictures = [event for event in events if isinstance(event, Progress) and event.preview is not None]
     assert [(event.node.node_id, event.value) for event in pictures] == [("1", 1)]
+
+
+async def test_a_job_begins_when_the_queue_of_the_server_lets_it(
+    worker: RemoteWorker, listener: Listener, peer: RemotePeer
+) -> None:
+    in_queue, may_start = asyncio.Event(), asyncio.Event()
+
+    async def waits(job: Job) -> None:
+        await job.send('{"type": "status", "data": {"status": {"exec_info": {"queue_remaining": 2}}}}')
+        in_queue.set()
+        await may_start.wait()
+        await job.tell("execution_start")
+
+    peer.script = waits
+    worker.execute(request("a", GRAPH))
+    await in_queue.wait()
+    assert "a" not in listener.events
+    may_start.set()
+    await listener.until(lambda: listener.events.get("a"))
+    assert [type(event) for event in listener.events["a"]] == [Started]
+
+
+async def test_a_job_on_a_server_without_sockets_begins_when_it_is_sent(
+    worker: RemoteWorker, listener: Listener, peer: RemotePeer
+) -> None:
+    async def silent(job: Job) -> None:
+        await asyncio.sleep(3600)
+
+    peer.has_sockets = False
+    peer.script = silent
+    for job_id in ("0", "1"):  # the socket that is open already is for the first
+        worker.execute(request(job_id, GRAPH))
+    await listener.until(lambda: listener.events.get("1"))
+    assert [type(event) for event in listener.events["1"]] == [Started]
+
+
+async def test_a_step_with_a_picture_after_it_is_told_once(
+    worker: RemoteWorker, listener: Listener, peer: RemotePeer
+) -> None:
+    async def old(job: Job) -> None:
+        await job.tell("execution_start")
+        await job.tell("executing", node="1")
+        for step in (1, 2):
+            await job.tell("progress", node="1", value=step, max=2)
+            await job.send(plain_preview(JPEG))
+        job.finish({})
+        await job.tell("execution_success")
+        await job.tell("executing", node=None)
+
+    peer.script = old
+    worker.execute(request("a", GRAPH))
+    await listener.end("a")
+    events = [event for event in listener.events["a"] if isinstance(event, Progress)]
+    assert [event.value for event in events if not event.is_told] == [1, 2]
+    assert [event.value for event in events if event.preview is not None] == [1, 2]
 
 
 async def test_nodes_of_an_expansion_keep_their_places(

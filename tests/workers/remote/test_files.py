@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
+import numpy as np
 import pytest
 from aiohttp import web
 
-from inglenook.engine.events import Succeeded
+from inglenook.engine.events import Failed, Succeeded
+from inglenook.media import png
 from inglenook.media.folders import Folders
+from inglenook.media.metadata import read_metadata
 from inglenook.workers.remote import RemoteWorker
 from tests.client.peer import PNG, Job
 from tests.workers.remote.listening import Listener, request
@@ -78,6 +82,64 @@ async def test_files_of_every_kind_are_fetched_wherever_they_are_named(
     assert (front.temp / "a.png").read_bytes() == b"a.png"
     found = sorted(str(path.relative_to(front.output)) for path in front.output.rglob("*") if path.is_file())
     assert found == ["c.flac", "d.glb", "e.latent", "video/b.mp4", "x/y/f.webp"]
+
+
+async def test_a_file_that_a_text_beside_another_names_is_fetched_too(
+    worker: RemoteWorker, listener: Listener, peer: RemotePeer, front: Folders
+) -> None:
+    (front.output / "sub").mkdir()
+    (front.output / "sub" / "vhs_00001_.png").write_bytes(b"ours")
+    peer.files = {"vhs_00001_.mp4": b"video", "vhs_00001_.png": PNG}
+    about = {"format": "video/h264-mp4", "frame_rate": 8.0, "workflow": "vhs_00001_.png", "title": "none.png"}
+    peer.script = shows({"gifs": [file("vhs_00001_.mp4", subfolder="sub", **about)]})
+    (shown,) = (await run(worker, listener))["gifs"]
+    assert shown == file("vhs_00003_.mp4", subfolder="sub", **(about | {"workflow": "vhs_00002_.png"}))
+    assert (front.output / "sub" / "vhs_00002_.png").read_bytes() == PNG
+
+
+async def test_the_workflow_in_a_fetched_file_has_the_names_of_this_server(
+    worker: RemoteWorker, listener: Listener, peer: RemotePeer, front: Folders
+) -> None:
+    async def embeds(job: Job) -> None:
+        peer.files["a.png"] = png.encode(np.zeros((1, 1, 3), np.uint8), text={"prompt": json.dumps(job.graph)})
+        await shows({"images": [file("a.png")]})(job)
+
+    peer.script = embeds
+    for job_id, name in (("a", "in9.png"), ("b", "sub/\u732b\u306e\u753b\u50cf" + "x" * 60 + ".png")):
+        (front.input / name).parent.mkdir(exist_ok=True)
+        (front.input / name).write_bytes(job_id.encode())
+        graph = loading(name)
+        output = await run(worker, listener, graph, job_id)
+        made = front.output / output["images"][0]["filename"]
+        assert json.loads(read_metadata(made)["prompt"]) == graph
+        assert peer.submissions[-1]["prompt"] != graph
+
+
+async def test_a_failure_names_files_as_the_job_does(
+    worker: RemoteWorker, listener: Listener, peer: RemotePeer, front: Folders
+) -> None:
+    async def fails(job: Job) -> None:
+        name = job.graph["1"]["inputs"]["image"]
+        details = {
+            "node_id": "1",
+            "node_type": "Load",
+            "exception_message": f"cannot identify image file '/srv/far/input/{name}'",
+            "exception_type": "OSError",
+            "traceback": [f'  File "/srv/far/nodes.py", line 1, {name}'],
+            "executed": [],
+            "current_inputs": {"image": [name]},
+        }
+        job.finish({}, end="execution_error", **details)
+        await job.tell("execution_error", **details)
+
+    (front.input / "in9.png").write_bytes(b"no picture")
+    peer.script = fails
+    worker.execute(request("a", loading("in9.png")))
+    end = await listener.end("a")
+    assert isinstance(end, Failed)
+    assert end.message == "cannot identify image file 'in9.png'"
+    assert end.traceback == ['  File "/srv/far/nodes.py", line 1, in9.png']
+    assert end.inputs == {"image": ["in9.png"]}
 
 
 async def test_names_that_are_taken_here_get_others(

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -104,6 +105,14 @@ async def test_a_wrong_answer_to_a_submission(
     await lost(worker, listener)
 
 
+async def test_the_state_after_a_lost_attempt_can_be_read_from_any_thread(
+    worker: RemoteWorker, listener: Listener, peer: RemotePeer, alive: None
+) -> None:
+    peer.special["POST", "/prompt"] = says("", 500)
+    await lost(worker, listener)
+    assert await asyncio.to_thread(lambda: worker.state) in (WorkerState.BUSY, WorkerState.READY)
+
+
 @pytest.mark.parametrize(
     ("handler", "limits"),
     [*SILENT, (endless, PATIENT), (elsewhere, PATIENT), (says("", 404), PATIENT), (says("", 500), PATIENT)],
@@ -114,6 +123,62 @@ async def test_a_file_that_cannot_be_had(
     peer.special["GET", "/view"] = handler
     await lost(worker, listener)
     assert list(front.output.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_over_there", [True, False])
+async def test_a_job_whose_results_do_not_arrive_can_be_cancelled(
+    is_over_there: bool, peer: RemotePeer, make_worker: Callable[..., RemoteWorker], listener: Listener
+) -> None:
+    asked = asyncio.Event()
+    output = {"images": [file("a.png")]}
+
+    async def never_done(asked_for: web.Request) -> web.StreamResponse:
+        asked.set()
+        return await dripping(asked_for)
+
+    async def script(job: Job) -> None:
+        await job.tell("execution_start")
+        peer.running.add(job.prompt_id)
+        if is_over_there:
+            job.finish({"2": output})
+        await job.tell("executed", node="2", display_node="2", output=output)
+        if is_over_there:
+            await job.tell("execution_success")
+
+    async def interrupted(asked_for: web.Request) -> web.StreamResponse:
+        prompt_id = (await asked_for.json())["prompt_id"]
+        peer.queue[prompt_id].finish({}, end="execution_interrupted", node_id="2")
+        return web.Response()
+
+    peer.script = script
+    peer.special["GET", "/view"] = never_done
+    peer.special["POST", "/interrupt"] = interrupted
+    # What a transfer, or a server that does not stop, may take is no way out.
+    worker = make_worker(peer.url, limits=replace(QUICK, transfer_s=3600, interrupt_grace_s=3600, lost_after_s=60))
+    await worker.start(listener)
+    await is_ready(listener, worker)
+    worker.execute(request("a", GRAPH))
+    await asked.wait()
+    worker.interrupt("a")
+    assert isinstance(await listener.end("a"), Interrupted)
+
+
+async def test_a_server_that_forbids_to_free_memory_is_asked_once(
+    worker: RemoteWorker, listener: Listener, peer: RemotePeer, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = []
+
+    async def forbids(asked_for: web.Request) -> web.StreamResponse:
+        asked.append(await asked_for.json())
+        return web.json_response({"error": {"message": "needs another scope"}}, status=403)
+
+    peer.special["POST", "/free"] = forbids
+    worker.free(unload_models=True, free_memory=False)
+    await eventually(lambda: "not asked to free memory any more" in caplog.text)
+    worker.free(unload_models=True, free_memory=False)
+    worker.execute(request("a", GRAPH))
+    await listener.end("a")
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(

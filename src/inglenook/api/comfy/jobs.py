@@ -19,7 +19,7 @@ from inglenook.api.errors import ApiError, JSONResponse, error_response
 from inglenook.api.openapi import TEXT, object_documentation
 from inglenook.api.parts import ENTRIES_AT_ONCE, ListingResponse
 from inglenook.api.submission import repairs_of
-from inglenook.jobs import FinishedJob, Job, JobFilter, JobId, Page, State
+from inglenook.jobs import FinishedJob, Job, JobFilter, JobId, ListedJob, Page, State
 
 router = APIRouter(tags=["comfy"])
 
@@ -52,12 +52,21 @@ _PARAMETERS = [
 @router.get("/jobs", summary="Jobs in any state", openapi_extra={"parameters": _PARAMETERS})
 async def get_jobs(request: Request) -> Response:
     """Return a page of jobs, newest first by default, and how many match in all."""
-    store = services(request).store
+    store, waiting_there = services(request).store, services(request).dispatcher.waiting_there()
+    there = frozenset(run.job.id for run in waiting_there)
+
+    def entry(listed: ListedJob) -> bytes:
+        """For the store a job runs as soon as a server has it in its queue."""
+        is_pending = listed.job.id in there and listed.job.state is State.running
+        if is_pending:
+            listed = replace(listed, job=replace(listed.job, state=State.queued, started_ms=None))
+        return listed_entry(listed)
+
     try:
         job_filter, page = _filter(request.query_params, owner(request)), _page(request.query_params)
     except BadQuery as refused:
         return JSONResponse({"error": str(refused)}, status_code=400)
-    listing = await store.begin_listing(listed_entry, job_filter, page, at_once=ENTRIES_AT_ONCE)
+    listing = await store.begin_listing(entry, job_filter, page, at_once=ENTRIES_AT_ONCE)
     shown = page.offset + len(listing.first) + len(listing.rest)
     pagination = {
         "offset": page.offset,
@@ -70,7 +79,7 @@ async def get_jobs(request: Request) -> Response:
         listing.first,
         b'],"pagination":%b}' % orjson.dumps(pagination),
         listing.rest,
-        lambda sequences: store.more_listed(listed_entry, sequences),
+        lambda sequences: store.more_listed(entry, sequences),
     )
 
 

@@ -248,13 +248,18 @@ class RunMessages:
 
     def _progress(self, event: Progress) -> Iterator[Outgoing]:
         value, total = whole(event.value), whole(event.total)
-        yield from self._state(event.node, value, total, "running")
+        if not event.is_told:
+            yield from self._state(event.node, value, total, "running")
         if event.preview is not None:
             yield self._described_picture(event.node, event.preview, droppable=True)
-        data = {"value": value, "max": total, "prompt_id": self._prompt_id, "node": event.node.node_id}
-        yield message("progress", data, Scope.EVERYONE, droppable=True)
+        if not event.is_told:
+            yield self._steps(event.node, value, total)
         if event.preview is not None:
             yield self._plain_picture(event.preview, droppable=True)
+
+    def _steps(self, node: NodeRef, value: float, total: float) -> Outgoing:
+        data = {"value": value, "max": total, "prompt_id": self._prompt_id, "node": node.node_id}
+        return message("progress", data, Scope.EVERYONE, droppable=True)
 
     def _plain_picture(self, picture: Picture, *, droppable: bool) -> Outgoing:
         kind = 2 if picture.media_type == "image/png" else 1

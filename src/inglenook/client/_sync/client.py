@@ -17,6 +17,7 @@ import httpx
 import orjson
 
 from inglenook.client._sync.job_stream import JobStream
+from inglenook.client.blackening import Blackener
 from inglenook.client.errors import (
     ClientError,
     ConnectionFailed,
@@ -81,6 +82,7 @@ class Client:
         self._uses_sockets = transport is None
         self._is_local = _is_loopback(self.url)
         self._headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+        self._blackener = Blackener(api_key)
         self._client_ids: dict[str, str] = {}
         # Proxies of the environment are for the world outside, and most set-ups forget to except the loopback names.
         self._http = httpx.Client(
@@ -89,8 +91,9 @@ class Client:
             timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0)),
             transport=transport,
             trust_env=not self._is_local,
-            # Reading the certificates of the world takes 50 ms, for nothing where there is no TLS.
-            verify=self.url.startswith("https:"),
+            # Reading the certificates of the world takes 50 ms, for nothing where there is no TLS. SSL_CERT_FILE counts
+            # for loopback names, too: a tunnel may begin there.
+            verify=httpx.create_ssl_context() if self.url.startswith("https:") else False,
         )
 
     def __enter__(self) -> Client:
@@ -495,7 +498,9 @@ class Client:
         headers = [(name, value) for name, value in response.headers.multi_items() if name not in _OF_THE_WIRE]
         if response.request.method == "HEAD":
             headers = response.headers.multi_items()
-        return httpx.Response(response.status_code, headers=headers, content=bytes(content), request=response.request)
+        # What a server says of a failure is shown and logged, and may repeat the headers of the request.
+        whole = bytes(content) if response.is_success else self._blackener.body(bytes(content))
+        return httpx.Response(response.status_code, headers=headers, content=whole, request=response.request)
 
 
 def _is_result(preview: Preview, graph: Graph, current: str | None) -> bool:

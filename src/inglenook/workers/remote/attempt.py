@@ -6,15 +6,16 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import orjson
 
 from inglenook.client import AsyncClient, PromptRejected
 from inglenook.client._async.job_stream import AsyncJobStream
+from inglenook.client.blackening import Blackener, with_texts
 from inglenook.client.errors import ConnectionFailed, TooManyRequests
-from inglenook.client.events import JobEnd, JobInterruption, QueueStatus
+from inglenook.client.events import Event, JobEnd, JobFailure, JobInterruption, NodeOutput, NodeText, QueueStatus
 from inglenook.engine.events import AnyEvent, Cached, End, NodeDone, NodeRef
 from inglenook.workers.remote.catalog import RemoteCatalog
 from inglenook.workers.remote.errors import AttemptLost, JobRefused
@@ -50,6 +51,8 @@ class Server:
     catalog: Callable[[], RemoteCatalog]
     heard: Callable[[], None]
     """To be called when the server gives a sign of life."""
+    blackener: Blackener
+    """Takes the server's key out of what it says."""
 
 
 class Attempt:
@@ -78,6 +81,8 @@ class Attempt:
         """It has let go of it."""
         self.was_interrupted = False
         """The server has been told to interrupt it."""
+        self.is_fetching = False
+        """Results are on their way here."""
         self.is_cancelled = False
         self.is_timed_out = False
         self._client_id = "" if found is None else found.client_id
@@ -88,7 +93,7 @@ class Attempt:
         self._tell = tell
         self._on_started = on_started
         self._translator = Translator(self._graph)
-        self._outputs = Outputs(request.job_id, server.files, server.limits)
+        self._outputs = Outputs(request.job_id, server.files, server.limits, server.blackener)
         self._stream: AsyncJobStream | None = None
         self._shown: dict[str, Any] = {}
         self._has_started = False
@@ -156,7 +161,8 @@ class Attempt:
             try:
                 await self._post(await self._send_inputs())
             except PromptRejected as again:
-                raise JobRefused(sent.in_own_words(again.message), again.node_errors) from again
+                node_errors = with_texts(again.node_errors, sent.in_own_words)
+                raise JobRefused(sent.in_own_words(again.message), node_errors) from again
 
     async def _post(self, sent: SentGraph) -> None:
         extra_data = {key: value for key, value in self.request.extra_data.items() if key not in _OWN_KEYS}
@@ -203,7 +209,7 @@ class Attempt:
                     end, self.is_over_there = event, True
                     if not self._needs_history(stream):
                         break
-                await self._take(self._translator.feed(event))
+                await self._take(self._translator.feed(self._clean(event)))
                 if self._translator.holds_picture:
                     asyncio.get_running_loop().call_later(_PICTURE_WAITS_S, self._release_picture)
                 await asyncio.sleep(0)  # a server may tell more than anybody can hear
@@ -212,15 +218,31 @@ class Attempt:
         if self._needs_history(stream):
             entry = await self._server.client.history(self.prompt_id)
             if entry is not None:
+                entry = replace(entry, meta=self._server.blackener.value(entry.meta))
                 missed = [event for event in self._translator.missed(entry) if not self._is_known(event)]
                 await self._take([*self._translator.begin(), *missed])
         await self._take(self._translator.before_end(end))
-        return end
+        return cast(JobEnd, self._clean(end))
+
+    def _clean(self, event: Event) -> Event:
+        """An event without the server's key and its names of our files.
+
+        What nodes show stays, since it names files there (see `Outputs`).
+        """
+        clean = self._server.blackener.value
+        if isinstance(event, NodeOutput):
+            return replace(event, node=clean(event.node), display_node=clean(event.display_node))
+        sent = self._outputs.sent
+        if sent.names and isinstance(event, (JobFailure, NodeText)):
+            event = with_texts(event, sent.in_own_words)
+        return cast(Event, clean(event))
 
     def _started(self) -> None:
         if not self._has_started:
             self._has_started = True
             self._on_started()
+            if events := self._translator.begin():
+                self._tell(events)
 
     def _needs_history(self, stream: AsyncJobStream) -> bool:
         """Whether outputs may be missing: of cached nodes, or told while the socket was down."""
@@ -235,13 +257,20 @@ class Attempt:
             if isinstance(event, Cached):
                 self._cached = set(event.nodes)
             if isinstance(event, NodeDone) and event.output is not None:
-                output = await self._outputs.own(event.output)
+                output = await self._fetch(event.output)
                 self._shown[event.node.node_id] = output
                 told.append(NodeDone(event.node, output, event.cached, event.show))
             else:
                 told.append(event)
         if told:
             self._tell(told)
+
+    async def _fetch(self, output: Mapping[str, Any]) -> dict[str, Any]:
+        self.is_fetching = True
+        try:
+            return await self._outputs.own(output)
+        finally:
+            self.is_fetching = False
 
     def _release_picture(self) -> None:
         events = self._translator.release_picture()
@@ -267,7 +296,8 @@ class Attempt:
 
     def failed(self, message: str, exception_type: str, node: str = "") -> End:
         """The end of an attempt that cannot go well anywhere."""
-        return self._translator.failed(message, exception_type, self._shown, node)
+        clean = self._server.blackener.text
+        return self._translator.failed(clean(message), exception_type, self._shown, clean(node))
 
     def beginning(self) -> list[AnyEvent]:
         """What is to be told before any end."""

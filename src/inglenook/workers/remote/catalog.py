@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from inglenook.client.blackening import Blackener
 from inglenook.client.parsing import parse_json
 from inglenook.engine.schema import UPLOAD_OPTIONS, ChoiceSource, InputSpec, NodeSchema
 from inglenook.media.folders import FileKind
@@ -46,12 +47,12 @@ class RemoteCatalog:
         return choices is not None and value not in choices
 
 
-def read_catalog(body: bytes) -> RemoteCatalog:
+def read_catalog(body: bytes, blackener: Blackener) -> RemoteCatalog:
     """The catalog in the answer to `/object_info`; a class that cannot be read is left out.
 
     Takes up to a second for thousands of classes: call it in a thread. Raises ValueError when it is no catalog.
     """
-    answer = parse_json(body)
+    answer = blackener.value(parse_json(body))
     if not isinstance(answer, dict) or not answer:
         raise ValueError("its /object_info is no object with node classes")
     if len(answer) > _MOST_CLASSES:

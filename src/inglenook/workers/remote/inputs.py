@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import blake3
 
 from inglenook.client import AsyncClient, OutputFile
 from inglenook.errors import MediaError
+from inglenook.media.embedded_names import longest_form
 from inglenook.media.folders import FileKind, Folders, split_annotation
 from inglenook.workers.remote.catalog import RemoteCatalog
 from inglenook.workers.remote.errors import AttemptLost
@@ -23,6 +25,9 @@ _PIECE_BYTES = 4 << 20
 _WORTH_ASKING_BYTES = 1 << 20
 """From this size on, the server is asked whether it has the file before it is sent."""
 _MOST_REMEMBERED = 10_000
+_LONGEST_NAME = 200
+_FOLDERS = r"""(?:(?<![^\s"'(\[=,])(?:[A-Za-z]:)?[^\s"'<>|:,;()\[\]=]{0,1000}[/\\])?"""
+"""Those of the server before the name of a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,7 @@ class SentGraph:
         if _PREFIX not in text:
             return text
         for theirs, ours in self.names.items():
-            text = text.replace(theirs, ours)
+            text = re.sub(rf"{_FOLDERS}{re.escape(theirs)}", lambda _: ours, text)  # noqa: B023 - called at once
         return text
 
 
@@ -92,7 +97,7 @@ class InputFiles:
         path = await asyncio.to_thread(self._find, value, folder or "input")
         if path is None:
             return value
-        theirs = await self._sent_name(path)
+        theirs = await self._sent_name(path, value)
         if folder in (None, "input"):
             names[theirs] = value
             return theirs
@@ -108,12 +113,12 @@ class InputFiles:
         except (MediaError, OSError):
             return None
 
-    async def _sent_name(self, path: Path) -> str:
+    async def _sent_name(self, path: Path, value: str) -> str:
         try:
             digest = await asyncio.to_thread(self._digest, path)
         except OSError as error:
             raise AttemptLost(f"the input file {path.name} cannot be read: {error.strerror}") from error
-        wanted = f"{_PREFIX}{digest[:40]}{_extension(path)}"
+        wanted = _name_there(digest[:40], _extension(path), longest_form(value))
         task = self._sent.get(wanted)
         if task is None:
             task = self._sent[wanted] = asyncio.create_task(self._upload(path, wanted, digest))
@@ -164,6 +169,12 @@ class InputFiles:
         if stored.type != "input" or not stored.name or "/" in stored.name or ".." in stored.name:
             raise AttemptLost(f"the server stored {path.name} as {stored.reference[:100]!r}")
         return stored.reference
+
+
+def _name_there(content: str, extension: str, least_bytes: int) -> str:
+    """A name with room for the one that takes its place in the files that the server makes (`media.embedded_names`)."""
+    more = min(least_bytes, _LONGEST_NAME) - len(f"{_PREFIX}{content}{extension}")
+    return f"{_PREFIX}{content}{'-' + '0' * (more - 1) if more > 0 else ''}{extension}"
 
 
 def _extension(path: PurePath) -> str:

@@ -77,12 +77,12 @@ class Translator:
         return made
 
     def release_picture(self) -> list[AnyEvent]:
-        """The picture that waits, told without news of the progress."""
+        """The picture that waits, without news of the progress."""
         if self._picture is None:
             return []
         (ref, picture), self._picture = self._picture, None
         value, total = self._progress.get(ref.node_id, (0.0, 1.0))
-        return [Progress(ref, value, total, picture)]
+        return [Progress(ref, value, total, picture, is_told=True)]
 
     def _translate(self, event: told.Event) -> list[AnyEvent]:
         match event:

@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
 
 from inglenook.client import AsyncClient, ClientError, Limits
+from inglenook.client.blackening import Blackener
+from inglenook.client.errors import Forbidden, Unauthorized
 from inglenook.engine.events import AnyEvent, End, NodeRef
 from inglenook.engine.replacement import NodeReplacement
 from inglenook.errors import InglenookError, MediaError
@@ -30,6 +33,7 @@ from inglenook.workers.remote.errors import JobRefused
 from inglenook.workers.remote.extensions import read_extensions, read_file
 from inglenook.workers.remote.inputs import InputFiles
 from inglenook.workers.remote.journal import RemoteJournal
+from inglenook.workers.remote.key_filter import WithoutKey
 from inglenook.workers.remote.limits import RemoteLimits
 from inglenook.workers.remote.model_lists import read_embeddings, read_model_lists
 from inglenook.workers.remote.outputs import FetchedFiles
@@ -65,6 +69,8 @@ class RemoteWorker:
     ) -> None:
         """url: `host:port`, or with scheme and path. journal: notes what attempts wrote. Raises ValueError."""
         self.name = name
+        self.has_queue = True
+        """A job waits there until its `Started` is told."""
         self.capacity = max(1, slots)
         self.documents: Mapping[str, Any] | None = None
         self.model_files: Mapping[str, frozenset[str]] = {}
@@ -85,6 +91,7 @@ class RemoteWorker:
         """Why it cannot be used now, for people."""
         self._limits = limits or RemoteLimits()
         self._api_key = api_key
+        self._blackener = Blackener(api_key)
         self._folders = folders
         self._journal = journal
         self._url = url
@@ -92,6 +99,7 @@ class RemoteWorker:
         self._client_of_jobs = self._client(connect_attempts=4)
         self.url = self._asking.url
         self._logger = logging.getLogger(f"inglenook.remote.{name}")
+        self._without_key = WithoutKey(self._blackener)
         self._listener: WorkerListener | None = None
         self._catalog: RemoteCatalog | None = None
         self._etag: str | None = None
@@ -111,8 +119,10 @@ class RemoteWorker:
         """Job id -> attempt of an earlier process that it may have."""
         self._pause_s = 0.0
         self._pause_end_s = 0.0
-        """Until then it gets no job, having lost one: others go first."""
+        """Until then, on the monotonic clock, it gets no job, having lost one: others go first."""
         self._tasks = OwnTasks(self._logger, f"remote worker {name}")
+        self._may_free = True
+        """As far as known: its key may be one that only runs jobs."""
         self._run_tasks: set[asyncio.Task[None]] = set()
         """Runs until their sockets are closed."""
         self._look_now = asyncio.Event()
@@ -135,10 +145,11 @@ class RemoteWorker:
             client,
             Sockets(client),
             InputFiles(client, self._folders, limits),
-            FetchedFiles(client, self._folders, limits, self._journal),
+            FetchedFiles(client, self._folders, limits, self._journal, self._blackener),
             limits,
             self._present_catalog,
             self._heard,
+            self._blackener,
         )
 
     def _present_catalog(self) -> RemoteCatalog:
@@ -160,7 +171,7 @@ class RemoteWorker:
         if not self._is_up:
             return WorkerState.STARTING
         is_full = len(self._attempts) + len(self._given_up) >= self.capacity
-        is_resting = self._pause_end_s > 0 and asyncio.get_running_loop().time() < self._pause_end_s
+        is_resting = time.monotonic() < self._pause_end_s  # asked from other threads, too
         return WorkerState.BUSY if is_full or is_resting else WorkerState.READY
 
     # -- life --------------------------------------------------------------------------------------------------------
@@ -172,6 +183,7 @@ class RemoteWorker:
             self._asking, self._client_of_jobs = self._client(1), self._client(4)
             self._server = self._make_server()
         self._is_started, self._is_closing = True, False
+        self._logger.addFilter(self._without_key)
         self._tasks.start(self._watch())
         self._tasks.start(self._keep_catalog())
 
@@ -194,6 +206,7 @@ class RemoteWorker:
         await self._server.sockets.close()
         await self._asking.close()
         await self._client_of_jobs.close()
+        self._logger.removeFilter(self._without_key)
 
     # -- is it there? ------------------------------------------------------------------------------------------------
 
@@ -217,6 +230,7 @@ class RemoteWorker:
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
     def _note_problem(self, problem: str) -> None:
+        problem = self._blackener.text(problem)
         if problem != self.problem:
             self.problem = problem
             self._logger.warning("remote worker %s cannot be used: %s", self.name, problem)
@@ -234,7 +248,7 @@ class RemoteWorker:
             async with asyncio.timeout(self._limits.catalog_s + LOOK_AGAIN_S):
                 found = await find(self._asking, dict(self._expected))
         self._heard()
-        self._is_up = True
+        self._is_up = self._may_free = True
         self._pace.happened(asyncio.get_running_loop().time())
         self._has_come_up.set()
         self._server.sockets.prepare()
@@ -355,7 +369,7 @@ class RemoteWorker:
         Raises ClientError, TimeoutError, ValueError.
         """
         async with asyncio.timeout(self._limits.catalog_s):
-            stats = await self._asking.system_stats()
+            stats = self._blackener.value(await self._asking.system_stats())
             answer = await self._asking.catalog(self._etag if self._catalog is not None else None)
         self._heard()
         self.devices, self.versions = read_devices(stats), read_versions(stats)
@@ -364,7 +378,7 @@ class RemoteWorker:
         body_hash = hash(answer.body)
         is_new = self._catalog is None or body_hash != self._body_hash
         if is_new:
-            catalog = await asyncio.to_thread(read_catalog, answer.body)
+            catalog = await asyncio.to_thread(read_catalog, answer.body, self._blackener)
             self._catalog, self.documents, self.model_files = catalog, catalog.documents, catalog.model_files
         self._etag, self._body_hash = answer.etag, body_hash
         return is_new
@@ -430,9 +444,8 @@ class RemoteWorker:
     def _rest(self) -> None:
         """Take no job for a while, longer each time in a row."""
         self._pause_s = min(max(self._pause_s * 2, _FIRST_REST_S), _LONGEST_REST_S)
-        loop = asyncio.get_running_loop()
-        self._pause_end_s = loop.time() + self._pause_s
-        loop.call_later(self._pause_s + 0.01, self._tell_ready)
+        self._pause_end_s = time.monotonic() + self._pause_s
+        asyncio.get_running_loop().call_later(self._pause_s + 0.01, self._tell_ready)
 
     async def _refused(self, attempt: Attempt, error: JobRefused) -> None:
         """A server whose classes or files have changed is not the place for the job; else others are asked."""
@@ -467,7 +480,8 @@ class RemoteWorker:
         assert self._listener is not None
         node = death.node or attempt.node
         request = attempt.request
-        self._listener.worker_died(self, request.job_id, request.attempt, Death(death.cause, death.reason, node))
+        reason = self._blackener.text(death.reason)
+        self._listener.worker_died(self, request.job_id, request.attempt, Death(death.cause, reason, node))
 
     def _drop(self, attempt: Attempt, *, stops: bool = True) -> None:
         """The attempt no longer counts; what the server still has of it is to be stopped there."""
@@ -560,7 +574,8 @@ class RemoteWorker:
         client = self._client_of_jobs
         place = await stop(client, attempt.prompt_id, interrupts=not attempt.was_interrupted)
         attempt.was_interrupted = attempt.was_interrupted or place is Place.RUNNING
-        if place is Place.GONE and await client.history(attempt.prompt_id) is None:
+        # Who fetches results of a job that is over there would hear of its end when all of them are here.
+        if place is Place.GONE and (attempt.is_fetching or await client.history(attempt.prompt_id) is None):
             self._finish(attempt, attempt.stopped())
 
     # -- what a device process would do ------------------------------------------------------------------------------
@@ -572,12 +587,16 @@ class RemoteWorker:
         return None
 
     def free(self, *, unload_models: bool, free_memory: bool) -> None:
-        if self._is_up:
+        if self._is_up and self._may_free:
             self._tasks.start(self._free(unload_models, free_memory))
 
     async def _free(self, unload_models: bool, free_memory: bool) -> None:
         try:
             async with asyncio.timeout(self._limits.request_s):
                 await self._asking.free(unload_models=unload_models, free_memory=free_memory)
+        except (Unauthorized, Forbidden) as error:
+            if self._may_free:
+                self._logger.warning("remote worker %s is not asked to free memory any more: %s", self.name, error)
+            self._may_free = False
         except (ClientError, TimeoutError) as error:
             self._logger.warning("remote worker %s could not be asked to free memory: %s", self.name, error)
