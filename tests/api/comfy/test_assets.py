@@ -854,6 +854,17 @@ class TestUsers:
         )
         assert (await http.get("/view", params={"filename": asset["hash"]}, headers=bob)).status_code == 404
 
+    async def test_a_page_shows_its_users_assets_although_pictures_are_asked_for_without_headers(
+        self, shared: Idle
+    ) -> None:
+        http = shared.http
+        ann = {"Comfy-User": (await http.post("/users", json={"username": "ann"})).json()}
+        asset = (await upload(http, b"anns", "ann.png", headers=ann)).json()
+        address = f"/api/assets/{asset['id']}/content"
+        assert (await http.get(address)).status_code == 404
+        await http.get("/settings", headers={**ann, "Accept-Language": "en"})
+        assert (await http.get(address)).content == b"anns"
+
 
 async def test_switched_off_every_route_says_so(tmp_path: Path) -> None:
     async with idle_server(tmp_path, enable_assets=False) as server:
