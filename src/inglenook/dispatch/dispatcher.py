@@ -13,33 +13,30 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import chain, islice
 from typing import Any
 
 from sqlalchemy import Connection
 
 from inglenook.dispatch import endings
 from inglenook.dispatch.bus import Bus
+from inglenook.dispatch.cancelling import Canceller
 from inglenook.dispatch.errands import Errands
+from inglenook.dispatch.held import HeldRuns
 from inglenook.dispatch.intake import Intake, NewRun, as_needs
 from inglenook.dispatch.lanes import Lanes, Told
 from inglenook.dispatch.needs import Needs
 from inglenook.dispatch.owned_tasks import OwnedTasks
 from inglenook.dispatch.pool import ListChoices, Members
-from inglenook.dispatch.recent import RecentRuns
 from inglenook.dispatch.recording import Recorder
 from inglenook.dispatch.run import END_EVENTS, Run
-from inglenook.dispatch.waiting import WaitingRuns
+from inglenook.dispatch.view import QueueView
 from inglenook.engine.events import AnyEvent, Started
 from inglenook.errors import JobError
 from inglenook.jobs import AddOutcome, DeathCount, Job, JobStore, State, Webhook
-from inglenook.jobs.starts import note_start
 from inglenook.workers.worker import Cause, Death, FarWorker, Request, Sent, Worker, WorkerListener
 
 logger = logging.getLogger(__name__)
 
-_LOOK_AGAIN_S = 0.5
-"""How often jobs that wait for workers with their models are looked at when nothing happens."""
 MAX_WORKER_DEATHS = 1
 """A job whose worker dies more often than this fails."""
 MAX_LOST_ATTEMPTS = 4
@@ -47,7 +44,7 @@ MAX_LOST_ATTEMPTS = 4
 _ALLOWED_DEATHS = {Cause.CRASH: MAX_WORKER_DEATHS, Cause.LOST: MAX_LOST_ATTEMPTS}
 
 
-class Dispatcher(WorkerListener):
+class Dispatcher(QueueView, WorkerListener):
     """Owns the queue and the workers."""
 
     def __init__(
@@ -70,23 +67,21 @@ class Dispatcher(WorkerListener):
         list_choices: what declared lists of choices hold on this machine. hold_s: how long jobs that other servers had
         when this one ended wait for these servers alone.
         """
+        super().__init__()
         self.members = Members(workers, list_choices)
-        self._held: Sequence[Run] = ()
+        self._held = HeldRuns(self.wake)
         self._hold_s = hold_s
-        self._look_again: asyncio.TimerHandle | None = None
         self._is_started = False
         self._store = store
         self._bus = bus
         self._on_worker_ready = on_worker_ready
         self._discard_attempts = discard_attempts
         self._clock_ms = clock_ms
-        self._waiting = WaitingRuns()
-        self._running: dict[str, Run] = {}
-        self._recent = RecentRuns()
         self._tasks = OwnedTasks()
         self._intake = Intake(
             store,
             self._waiting,
+            self._accepting,
             self._accepted,
             queue_limit=queue_limit,
             queue_limit_bytes=queue_limit_bytes,
@@ -102,6 +97,7 @@ class Dispatcher(WorkerListener):
             works_again=self.wake,
         )
         self._errands = Errands(store, self._recorder, self.members)
+        self._canceller = Canceller(store, bus, self._waiting, self._running, self, self.members, self._errands)
         self._is_closing = False
         self._is_paused = False
         self._number = 0
@@ -157,8 +153,7 @@ class Dispatcher(WorkerListener):
                     self._discard_attempts([run.job.id])
             except JobError as error:
                 logger.error("job %s could not be put back: %s", run.job.id, error)
-        if self._look_again is not None:
-            self._look_again.cancel()
+        self._held.close()
         self._recent.close()
         self._errands.close()
         await self._tasks.ended()
@@ -185,54 +180,6 @@ class Dispatcher(WorkerListener):
     def waits_for_store(self) -> bool:
         """Something that must be written down cannot be, so no job is started."""
         return self._recorder.failing_writes > 0
-
-    @property
-    def remaining(self) -> int:
-        """Pending and running jobs."""
-        return len(self._waiting) + len(self._running)
-
-    def remaining_of(self, user: str | None) -> int:
-        """Pending and running jobs of one user, of all when None."""
-        running = sum(user in (None, run.job.user) for run in self._running.values())
-        return self._waiting.count(user) + running
-
-    def waiting(self, user: str | None = None) -> list[Run]:
-        """Pending runs (of one user), in the order in which they will be taken; first those that wait on servers."""
-        return [run for run in (*self.waiting_there(), *self._waiting) if user in (None, run.job.user)]
-
-    def waiting_there(self) -> list[Run]:
-        """Runs in the queues of other servers, in the order in which they got there."""
-        return [run for run in self._running.values() if run.is_pending]
-
-    def first_waiting(self, count: int) -> list[Run]:
-        """The pending runs that will be taken next, at most so many."""
-        return list(islice(chain(self.waiting_there(), self._waiting), count))
-
-    def position(self, job_id: str) -> int | None:
-        """The place of a pending job in the queue, 1 is next; None when it does not wait."""
-        there: list[str] = [run.job.id for run in self.waiting_there()]
-        if job_id in there:
-            return there.index(job_id) + 1
-        place = self._waiting.position(job_id)
-        return None if place is None else place + len(there)
-
-    def running(self, user: str | None = None) -> list[Run]:
-        """Runs that have begun (of one user)."""
-        return [run for run in self._running.values() if not run.waits_there and user in (None, run.job.user)]
-
-    def find(self, job_id: str, user: str | None = None) -> Run | None:
-        """The run of a job (of one user) that waits, runs, or ended within the last minute."""
-        run = (
-            self._running.get(job_id)
-            or self._waiting.get(job_id)
-            or self._intake.get(job_id)
-            or self._recent.get(job_id)
-        )
-        return None if run is None or (user is not None and run.job.user != user) else run
-
-    def recent(self, client_id: str) -> list[Run]:
-        """Runs of a client that run or ended within the last minute, oldest first."""
-        return self._recent.of_client(client_id)
 
     def history_deleted(self, job_ids: Sequence[str] | None, user: str | None = None) -> None:
         """The history lost these jobs (all when None) of a user: they are no longer answered from memory."""
@@ -301,29 +248,12 @@ class Dispatcher(WorkerListener):
             free = (run for run in self._waiting if not run.is_held) if self._errands else iter(self._waiting)
             decision = self.members.decide(free, asyncio.get_running_loop().time())
             if decision.start is None:
-                self._hold(decision.held)
+                self._held.hold(decision.held)
                 return
             for run in decision.held:
                 run.overtaken += 1
             run, member = decision.start
             self._start(run, member.worker)
-
-    def _hold(self, runs: Sequence[Run]) -> None:
-        """Remember which jobs wait for workers that have their models, and look again soon."""
-        loop = asyncio.get_running_loop()
-        still = {run.job.id for run in runs}
-        for run in self._held:
-            if run.job.id not in still:
-                run.held_since = None
-        for run in runs:
-            run.held_since = loop.time() if run.held_since is None else run.held_since
-        self._held = runs
-        if runs and self._look_again is None:
-            self._look_again = loop.call_later(_LOOK_AGAIN_S, self._look)
-
-    def _look(self) -> None:
-        self._look_again = None
-        self.wake()
 
     def _start(self, run: Run, worker: Worker) -> None:
         run.waits_there = bool(getattr(worker, "has_queue", False))
@@ -396,14 +326,8 @@ class Dispatcher(WorkerListener):
         run.job = job = replace(run.job, state=State.running, started_ms=started_ms or self._clock_ms())
         run.tell_running()
         if run.claim_timer is None:  # the claim is written, without the time at which it began
-            noted = self._store.write(note_start, job.id, job.attempt, job.started_ms or 0)
-            noted.add_done_callback(lambda done: self._start_noted(job, done))
+            self._recorder.note_start(job)
         self._bus.queue_changed(self.remaining, run)
-
-    @staticmethod
-    def _start_noted(job: Job, done: asyncio.Future[None]) -> None:
-        if not done.cancelled() and done.exception() is not None:
-            logger.warning("the start of job %s is not written down: %s", job.id, done.exception())
 
     def _left(self, run: Run) -> None:
         self._running.pop(run.job.id, None)
@@ -535,10 +459,6 @@ class Dispatcher(WorkerListener):
         await member.worker.close()
         self.wake()
 
-    def runs_of(self, name: str) -> int:
-        """How many jobs a worker has."""
-        return sum(run.worker == name and run.end is None for run in self._running.values())
-
     # -- control -------------------------------------------------------------------------------------------------------
 
     async def cancel_waiting(self, job_ids: Sequence[str] | None = None, user: str | None = None) -> list[str]:
@@ -546,48 +466,14 @@ class Dispatcher(WorkerListener):
 
         Those that wait on another server are taken out of its queue; their end is told when that is done.
         """
-        there = [run for run in self.waiting_there() if user in (None, run.job.user)]
-        there = there if job_ids is None else [run for run in there if run.job.id in job_ids]
-        if job_ids is None or user is not None:
-            wanted = None if job_ids is None else frozenset(job_ids)
-            mine: list[str] = [run.job.id for run in self._waiting if user in (None, run.job.user)]
-            chosen = mine if wanted is None else [job_id for job_id in mine if job_id in wanted]
-        else:
-            chosen = list(dict.fromkeys(job_ids))
-        runs = [run for job_id in chosen if (run := self._waiting.remove(job_id)) is not None]
-        if runs:
-            try:
-                await self._store.cancel_queued([run.job.id for run in runs])
-            except JobError:
-                for run in runs:
-                    self._waiting.add(run)
-                raise
-            for run in runs:
-                self._errands.abandon(run)
-                run.log.set_end(State.cancelled.value)
-                run.log.tell()
-            self._bus.queue_changed(self.remaining)
-            self._bus.runs_cancelled(runs)
-        for run in there:
-            self._stop(run)
-        return [run.job.id for run in (*there, *runs)]
+        return await self._canceller.cancel_waiting(job_ids, user)
 
     def interrupt(self, job_id: str | None = None, user: str | None = None) -> bool:
         """Stop a running job (every one when None) of a user; return whether any was running.
 
         One that waits on another server is pending: see `cancel_waiting`. Once cancelled, it may be stopped by force.
         """
-        runs = [run for run in self._running.values() if not run.is_pending and user in (None, run.job.user)]
-        runs = [run for run in runs if job_id in (None, run.job.id) and run.end is None]
-        for run in runs:
-            self._stop(run)
-        return bool(runs)
-
-    def _stop(self, run: Run) -> None:
-        run.is_cancelled = True
-        member = self.members.get(run.worker or "")
-        if member is not None:
-            member.worker.interrupt(run.job.id)
+        return self._canceller.interrupt(job_id, user)
 
     @property
     def is_paused(self) -> bool:

@@ -52,25 +52,25 @@ class Intake:
         self,
         store: JobStore,
         waiting: WaitingRuns,
+        accepting: dict[str, Run],
         accepted: Callable[[Sequence[Run]], None],
         *,
         queue_limit: int,
         queue_limit_bytes: int | None,
         job_timeout_s: float | None,
     ) -> None:
-        """accepted: is told of runs whose jobs are in the store now."""
+        """accepting: holds runs by job id while they are made durable.
+
+        accepted: is told of runs whose jobs are in the store now.
+        """
         self.is_closed = False
         self._store = store
         self._waiting = waiting
+        self._accepting = accepting
         self._accepted = accepted
         self._queue_limit = queue_limit
         self._queue_limit_bytes = queue_limit_bytes
         self._job_timeout_s = job_timeout_s
-        self._accepting: dict[str, Run] = {}
-
-    def get(self, job_id: str) -> Run | None:
-        """A run that is being made durable."""
-        return self._accepting.get(job_id)
 
     async def submit(self, new: NewRun, webhooks: Sequence[Webhook]) -> AddOutcome:
         """Make a job durable. Raises QueueFull, ShuttingDown, or what the store raises."""

@@ -15,6 +15,7 @@ from inglenook.dispatch.lanes import Told
 from inglenook.dispatch.owned_tasks import OwnedTasks
 from inglenook.dispatch.run import Run
 from inglenook.jobs import Job, JobRejected, JobResult, JobStore, JobStoreClosed, JobStoreError
+from inglenook.jobs.starts import note_start
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +88,16 @@ class Recorder:
             logger.error("attempt %d at job %s is not written down: %s", job.attempt, job.id, error)
         elif run.job.attempt == job.attempt:
             run.is_claimed = done.result()
+
+    def note_start(self, job: Job) -> None:
+        """Write down when a server began with a job whose claim is written."""
+        noted = self._store.write(note_start, job.id, job.attempt, job.started_ms or 0)
+        noted.add_done_callback(lambda done: self._start_noted(job, done))
+
+    @staticmethod
+    def _start_noted(job: Job, done: asyncio.Future[None]) -> None:
+        if not done.cancelled() and done.exception() is not None:
+            logger.warning("the start of job %s is not written down: %s", job.id, done.exception())
 
     async def write(self, run: Run, write: Callable[[], Awaitable[bool]]) -> bool:
         """Do a write that needs the claim of the attempt; while the store does not work, nothing new is started.
