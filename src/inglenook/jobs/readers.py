@@ -77,7 +77,7 @@ class Readers:
                     connection.rollback()
         if connection is not None:
             connection.close()
-        self._call(ended.set_result, None)
+        self._call(_answer, ended, None)
 
     def _call(self, function: Callable[..., None], *arguments: object) -> None:
         try:
