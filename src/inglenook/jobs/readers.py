@@ -71,7 +71,7 @@ class Readers:
             except Exception as error:
                 self._call(_answer, future, error)
         reader.close()
-        self._call(ended.set_result, None)
+        self._call(_answer, ended, None)
 
     def _call(self, function: Callable[..., None], *arguments: object) -> None:
         try:
