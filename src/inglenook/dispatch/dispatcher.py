@@ -24,7 +24,6 @@ from inglenook.dispatch.errands import Errands
 from inglenook.dispatch.intake import Intake, NewRun, as_needs
 from inglenook.dispatch.lanes import Lanes, Told
 from inglenook.dispatch.needs import Needs
-from inglenook.dispatch.owned_tasks import OwnedTasks
 from inglenook.dispatch.pool import ListChoices, Members
 from inglenook.dispatch.recent import RecentRuns
 from inglenook.dispatch.recording import Recorder
@@ -34,6 +33,7 @@ from inglenook.engine.events import AnyEvent, Started
 from inglenook.errors import JobError
 from inglenook.jobs import AddOutcome, DeathCount, Job, JobStore, State, Webhook
 from inglenook.jobs.starts import note_start
+from inglenook.workers.own_tasks import OwnTasks
 from inglenook.workers.worker import Cause, Death, FarWorker, Request, Sent, Worker, WorkerListener
 
 logger = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class Dispatcher(WorkerListener):
         self._waiting = WaitingRuns()
         self._running: dict[str, Run] = {}
         self._recent = RecentRuns()
-        self._tasks = OwnedTasks()
+        self._tasks = OwnTasks(logger, "the dispatcher")
         self._intake = Intake(
             store,
             self._waiting,

@@ -22,6 +22,7 @@ from inglenook.jobs import upkeep
 from inglenook.jobs.changes import ChangeFeed, Changes
 from inglenook.jobs.database import Database
 from inglenook.jobs.errors import JobRejected, JobStoreClosed, JobStoreError
+from inglenook.jobs.futures import settle
 from inglenook.jobs.job import Added, JobId
 from inglenook.jobs.ledger import Ledger, read_ledger
 from inglenook.jobs.operations import Alone, Operation, apply, are_relaxed
@@ -116,21 +117,11 @@ class Writer:
 
     def _answered(self, answers: list[_Answer]) -> None:
         for future, outcome in answers:
-            _settle(future, outcome)
+            settle(future, outcome)
         self._is_busy = False
         self._flush()
         if not self._is_busy:
             self._idle.set()
-
-
-def _settle(future: asyncio.Future[Any], outcome: object) -> None:
-    """Give a future its outcome, unless whoever waited for it has gone."""
-    if future.done():
-        return
-    if isinstance(outcome, BaseException):
-        future.set_exception(outcome)
-    else:
-        future.set_result(outcome)
 
 
 class _WriterThread:
@@ -159,16 +150,16 @@ class _WriterThread:
         try:
             self._open()
         except JobStoreError as error:
-            self._call(partial(_settle, opened), error)
+            self._call(partial(settle, opened), error)
             return
         except Exception as error:
-            self._call(partial(_settle, opened), JobStoreError(f"cannot open {self._database.name}: {error}"))
+            self._call(partial(settle, opened), JobStoreError(f"cannot open {self._database.name}: {error}"))
             return
-        self._call(partial(_settle, opened), None)
+        self._call(partial(settle, opened), None)
         while (batch := self._next_batch()) is not None:
             self._call(self._answered, self._commit(batch))
         self._connection.close()
-        self._call(partial(_settle, ended), None)
+        self._call(partial(settle, ended), None)
 
     def _open(self) -> None:
         self._connection = self._database.connect_writer()
