@@ -29,6 +29,7 @@ FILTERS = [
     JobFilter(user="ann", workflow="named", states=frozenset({State.queued, State.succeeded})),
     JobFilter(workflow_id="w1"),
     JobFilter(workflow="w1"),
+    JobFilter(workflow="named.json"),
     JobFilter(search="B1"),
     JobFilter(search="client 2", states=frozenset({State.succeeded})),
     JobFilter(search="nothing"),
@@ -49,7 +50,7 @@ def expected(rows: list[Row[Any]], wanted: JobFilter, page: Page) -> tuple[list[
                 wanted.with_removed or not row.removed,
                 wanted.user in (None, row.user_id),
                 wanted.workflow_id in (None, row.workflow_id),
-                wanted.workflow in (None, row.workflow_id, row.workflow_name),
+                wanted.workflow in (None, row.workflow_id, row.workflow_name, (row.workflow_name or "")[:-5]),
                 not wanted.search or any(text and wanted.search.lower() in text.lower() for text in texts),
             )
         )
@@ -83,7 +84,7 @@ class Deeds:
         extra = {"extra_pnginfo": {"workflow": {"id": f"w{kind}"}}} if kind else {}
         created = 1000 + number + (self.chance.randrange(5) if number % 9 == 0 else 0)
         about = {"created_ms": created, "client_id": f"Client {number % 5}", "extra_data": extra}
-        name = "named" if number % 3 == 0 else None
+        name = "named.json" if number % 3 == 0 else None
         return self.make_job(f"b{number}", number, user="ann" if number % 2 else None, workflow_name=name, **about)
 
     async def add(self) -> None:

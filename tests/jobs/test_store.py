@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -231,3 +232,20 @@ async def test_operation_is_committed_when_its_caller_gives_up(store: JobStore, 
     future.cancel()
     await store.add(make_job("b"))
     assert await store.get(JobId("a")) is not None
+
+
+async def test_a_start_that_is_given_up_leaves_no_thread_and_no_complaint(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = set(threading.enumerate())
+    starting = asyncio.create_task(JobStore.open(url).start())
+    while not (started := set(threading.enumerate()) - before):  # noqa: ASYNC110 - a thread has no event
+        await asyncio.sleep(0)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    for thread in started:
+        await asyncio.to_thread(thread.join, 60)
+        assert not thread.is_alive()
+    await asyncio.sleep(0)  # what the thread had to tell
+    assert caplog.records == []

@@ -25,7 +25,6 @@ from inglenook.dispatch.held import HeldRuns
 from inglenook.dispatch.intake import Intake, NewRun, as_needs
 from inglenook.dispatch.lanes import Lanes, Told
 from inglenook.dispatch.needs import Needs
-from inglenook.dispatch.owned_tasks import OwnedTasks
 from inglenook.dispatch.pool import ListChoices, Members
 from inglenook.dispatch.recording import Recorder
 from inglenook.dispatch.run import END_EVENTS, Run
@@ -33,6 +32,7 @@ from inglenook.dispatch.view import QueueView
 from inglenook.engine.events import AnyEvent, Started
 from inglenook.errors import JobError
 from inglenook.jobs import AddOutcome, DeathCount, Job, JobStore, State, Webhook
+from inglenook.workers.own_tasks import OwnTasks
 from inglenook.workers.worker import Cause, Death, FarWorker, Request, Sent, Worker, WorkerListener
 
 logger = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Dispatcher(QueueView, WorkerListener):
         self._on_worker_ready = on_worker_ready
         self._discard_attempts = discard_attempts
         self._clock_ms = clock_ms
-        self._tasks = OwnedTasks()
+        self._tasks = OwnTasks(logger, "the dispatcher")
         self._intake = Intake(
             store,
             self._waiting,

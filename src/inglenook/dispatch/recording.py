@@ -12,10 +12,10 @@ from dataclasses import replace
 
 from inglenook.dispatch import endings
 from inglenook.dispatch.lanes import Told
-from inglenook.dispatch.owned_tasks import OwnedTasks
 from inglenook.dispatch.run import Run
 from inglenook.jobs import Job, JobRejected, JobResult, JobStore, JobStoreClosed, JobStoreError
 from inglenook.jobs.starts import note_start
+from inglenook.workers.own_tasks import OwnTasks
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class Recorder:
     def __init__(
         self,
         store: JobStore,
-        tasks: OwnedTasks,
+        tasks: OwnTasks,
         clock_ms: Callable[[], int],
         *,
         ended: Callable[[Run, str], None],

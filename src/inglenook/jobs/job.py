@@ -163,7 +163,7 @@ class JobFilter:
     search: str | None = None
     """Part of a job id, client id, workflow id or name of a stored workflow, in any case."""
     workflow: str | None = None
-    """Name of a stored workflow, or id of a UI workflow."""
+    """Name of a stored workflow, with or without `.json`, or id of a UI workflow."""
     with_removed: bool = True
     """Also jobs that were taken out of the queue before they ran."""
 

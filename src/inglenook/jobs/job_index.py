@@ -173,7 +173,8 @@ class _Columns:
         if mask and wanted.workflow_id is not None:
             mask &= self._workflows.where(lambda workflow: workflow[0] == wanted.workflow_id)
         if mask and wanted.workflow is not None:
-            mask &= self._workflows.where(lambda workflow: wanted.workflow in workflow)
+            names = {wanted.workflow, f"{wanted.workflow}.json"}
+            mask &= self._workflows.where(lambda workflow: workflow[0] == wanted.workflow or workflow[1] in names)
         if mask and wanted.search:
             mask &= self._containing(wanted.search)
         return mask

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from inglenook.jobs.database import Database
 from inglenook.jobs.errors import JobStoreClosed
+from inglenook.jobs.futures import settle
 
 logger = logging.getLogger(__name__)
 
@@ -63,15 +64,15 @@ class Readers:
         while (question := self._questions.get()) is not None:
             query, future = question
             try:
-                self._call(_answer, future, reader.ask(query))
+                self._call(settle, future, reader.ask(query))
             except DBAPIError as error:
                 translated = self._database.translated(error)
                 translated.__cause__ = error
-                self._call(_answer, future, translated)
+                self._call(settle, future, translated)
             except Exception as error:
-                self._call(_answer, future, error)
+                self._call(settle, future, error)
         reader.close()
-        self._call(ended.set_result, None)
+        self._call(settle, ended, None)
 
     def _call(self, function: Callable[..., None], *arguments: object) -> None:
         try:
@@ -112,12 +113,3 @@ class _Reader:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-def _answer(future: asyncio.Future[Any], outcome: object) -> None:
-    if future.done():
-        return
-    if isinstance(outcome, BaseException):
-        future.set_exception(outcome)
-    else:
-        future.set_result(outcome)

@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -21,6 +22,7 @@ from inglenook.jobs import upkeep
 from inglenook.jobs.changes import ChangeFeed, Changes
 from inglenook.jobs.database import Database
 from inglenook.jobs.errors import JobRejected, JobStoreClosed, JobStoreError
+from inglenook.jobs.futures import settle
 from inglenook.jobs.job import Added, JobId
 from inglenook.jobs.ledger import Ledger, read_ledger
 from inglenook.jobs.operations import Alone, Operation, apply, are_relaxed
@@ -64,7 +66,11 @@ class Writer:
         opened: asyncio.Future[None] = self._loop.create_future()
         self._idle.set()
         self._thread.start(self._loop, opened, self._ended)
-        await opened
+        try:
+            await opened
+        except asyncio.CancelledError:  # a Ctrl-C while tables are made
+            self._thread.batches.put(None)
+            raise
         self._is_open = True
 
     async def close(self) -> None:
@@ -111,12 +117,7 @@ class Writer:
 
     def _answered(self, answers: list[_Answer]) -> None:
         for future, outcome in answers:
-            if future.done():
-                continue
-            if isinstance(outcome, BaseException):
-                future.set_exception(outcome)
-            else:
-                future.set_result(outcome)
+            settle(future, outcome)
         self._is_busy = False
         self._flush()
         if not self._is_busy:
@@ -149,16 +150,16 @@ class _WriterThread:
         try:
             self._open()
         except JobStoreError as error:
-            self._call(opened.set_exception, error)
+            self._call(partial(settle, opened), error)
             return
         except Exception as error:
-            self._call(opened.set_exception, JobStoreError(f"cannot open {self._database.name}: {error}"))
+            self._call(partial(settle, opened), JobStoreError(f"cannot open {self._database.name}: {error}"))
             return
-        self._call(opened.set_result, None)
+        self._call(partial(settle, opened), None)
         while (batch := self._next_batch()) is not None:
             self._call(self._answered, self._commit(batch))
         self._connection.close()
-        self._call(ended.set_result, None)
+        self._call(partial(settle, ended), None)
 
     def _open(self) -> None:
         self._connection = self._database.connect_writer()

@@ -1,4 +1,4 @@
-"""The tasks that a worker has started: kept until they end, and what they raise is logged."""
+"""The tasks that somebody has started: kept until they end, and what they raise is logged."""
 
 from __future__ import annotations
 

@@ -58,7 +58,11 @@ async def get_tasks(
         str | None, Query(max_length=_LONGEST_SEARCH, description="Part of an id, client id or workflow")
     ] = None,
     workflow: Annotated[
-        str | None, Query(max_length=_LONGEST_SEARCH, description="Name of a stored workflow, or id of the editor's")
+        str | None,
+        Query(
+            max_length=_LONGEST_SEARCH,
+            description="Name of a stored workflow (`.json` may be left out) or id of the editor's",
+        ),
     ] = None,
     sort: Annotated[Literal["created", "duration"], Query()] = "created",
     order: Annotated[Literal["desc", "asc"], Query()] = "desc",
