@@ -9,6 +9,7 @@ import pytest
 
 from inglenook.dispatch.intake import QueueFull, ShuttingDown
 from inglenook.jobs import Existing, Job, JobStore, State
+from inglenook.workers.worker import WorkerState
 from tests.databases import url_of
 from tests.dispatch.conftest import running_server
 
@@ -242,6 +243,15 @@ async def test_an_idle_process_that_is_killed_is_replaced(server):
     os.kill(server.worker.pid, signal.SIGKILL)
     await server.submit("b", OK)
     await server.recorder.until("b", "Succeeded")
+
+
+async def test_a_process_that_is_gone_is_not_ready_from_the_moment_on_that_this_is_known(server):
+    await server.submit("a", OK)
+    await server.recorder.until("a")
+    os.kill(server.worker.pid, signal.SIGKILL)
+    while server.worker.pid is not None:  # noqa: ASYNC110 - each step of the loop is looked at
+        await asyncio.sleep(0)
+    assert server.worker.state is not WorkerState.READY
 
 
 async def test_two_hundred_jobs_at_once_all_end_once_in_order(server):

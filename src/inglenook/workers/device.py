@@ -405,12 +405,12 @@ class DeviceWorker:
         if channel is self._channel and not self._closing:
             self._channel = None
             self.pid = None
+            self.state = WorkerState.STARTING  # at once: a job may be given before the task below begins
             self._tasks.start(self._bury())
 
     async def _bury(self) -> None:
         """Find out how the process ended, tell the listener, start another."""
         process, request = self._process, self._request
-        self.state = WorkerState.STARTING
         self._request = None
         self._interrupted = False
         self._drop_timers()
