@@ -220,6 +220,10 @@ class Dispatcher(WorkerListener):
         """Runs that have begun (of one user)."""
         return [run for run in self._running.values() if not run.waits_there and user in (None, run.job.user)]
 
+    async def claimed(self) -> None:
+        """Return when the store knows which jobs run: a listing of it then says what is told of them here."""
+        await self._recorder.claimed(list(self._running.values()))
+
     def find(self, job_id: str, user: str | None = None) -> Run | None:
         """The run of a job (of one user) that waits, runs, or ended within the last minute."""
         run = (

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from inglenook.client.blackening import Blackener
 from inglenook.engine.catalog import Catalog
 from inglenook.engine.graph import Graph
 from inglenook.engine.validation import Validation, validate
@@ -28,7 +29,7 @@ def shown_by_servers(*names: str) -> dict[str, Any]:
 
 
 def check(front: Folders, classes: Mapping[str, Any], class_type: str, **inputs: Any) -> Validation:
-    documents = read_catalog(orjson.dumps({**classes, "Show": SHOW})).documents
+    documents = read_catalog(orjson.dumps({**classes, "Show": SHOW}), Blackener(None)).documents
     catalog = Catalog.from_documents(documents, front.choices, front.input_exists)
     graph = {
         "1": {"class_type": class_type, "inputs": inputs},
@@ -63,7 +64,7 @@ def test_a_file_of_any_folder_in_front_may_be_loaded_elsewhere(
 def test_a_built_in_class_with_other_inputs_elsewhere_is_known_all_the_same(front: Folders) -> None:
     combine = shown_by_servers("VHS_VideoCombine")["VHS_VideoCombine"]
     del combine["input"]["required"]["frame_rate"]
-    assert "VHS_VideoCombine" in read_catalog(orjson.dumps({"VHS_VideoCombine": combine})).documents
+    assert "VHS_VideoCombine" in read_catalog(orjson.dumps({"VHS_VideoCombine": combine}), Blackener(None)).documents
     assert "frame_rate" not in check(front, {"VHS_VideoCombine": combine}, "VHS_VideoCombine").node_errors
 
 
@@ -77,5 +78,5 @@ def test_numbers_beyond_the_range_of_a_packs_input_are_refused_in_front(front: F
 def test_lists_that_clients_fetch_from_here_stay_empty(front: Folders) -> None:
     (front.input / "in.png").write_bytes(b"")
     classes = shown_by_servers("LoadImageOutput")
-    documents = read_catalog(orjson.dumps(classes)).documents
+    documents = read_catalog(orjson.dumps(classes), Blackener(None)).documents
     assert documents["LoadImageOutput"]["input"] == classes["LoadImageOutput"]["input"]
