@@ -27,9 +27,12 @@ GRAPH = {
 NOT_HERE = {
     "DELETE /api/workers/{name}",
     "DELETE /keys/{key_id}",
+    "GET /api/assets/exports/{name}",
+    "GET /api/assets/exports/{name}/content",
     "GET /api/audio/{filename}",
     "GET /api/health/ready",
     "GET /api/task/{task_id}/archive",
+    "GET /api/tasks/{task_id}",
     "GET /api/video/{filename}",
     "GET /api/webhooks/deliveries/{delivery_id}",
     "GET /api/workers",
@@ -41,13 +44,14 @@ NOT_HERE = {
     "GET /extensions/{pack}/{path}",
     "GET /templates/{path}",
     "GET /view_metadata/{folder}",
+    "POST /api/assets/export",
     "POST /api/webhooks/deliveries/{delivery_id}/redeliver",
     "POST /api/workers",
     "POST /api/workers/{name}/drain",
     "POST /api/workers/{name}/resume",
     "POST /keys",
 }
-"""What has nothing to answer with where no job runs and there are no keys, packs, films and other servers."""
+"""What has nothing to answer with where no job runs and there are no results, keys, packs, films and other servers."""
 
 
 @pytest.fixture

@@ -181,6 +181,10 @@ class Dispatcher(QueueView, WorkerListener):
         """Something that must be written down cannot be, so no job is started."""
         return self._recorder.failing_writes > 0
 
+    async def claimed(self) -> None:
+        """Return when the store knows which jobs run: a listing of it then says what is told of them here."""
+        await self._recorder.claimed(list(self._running.values()))
+
     def history_deleted(self, job_ids: Sequence[str] | None, user: str | None = None) -> None:
         """The history lost these jobs (all when None) of a user: they are no longer answered from memory."""
         self._recent.history_deleted(job_ids, user)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 
 from inglenook.dispatch import endings
@@ -64,6 +64,12 @@ class Recorder:
         """Write down who runs the job, if that has not been done."""
         if run.claim_timer is not None:
             self.claim_now(run)
+
+    async def claimed(self, runs: Iterable[Run]) -> None:
+        """Return when the store knows of these runs what it is going to be told in a moment."""
+        written = [self.claim_now(run) for run in runs if run.claim_timer is not None]
+        if written:
+            await asyncio.wait(written)
 
     def claim_now(self, run: Run) -> asyncio.Future[bool]:
         """Write down who runs the job, and where it was sent."""

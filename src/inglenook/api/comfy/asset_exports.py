@@ -70,6 +70,8 @@ class _File:
     summary="Several assets as a zip file",
     status_code=202,
     openapi_extra=object_documentation(
+        required=True,
+        any_of=["asset_ids", "job_ids"],
         asset_ids=_TEXTS,
         job_ids=_TEXTS,
         job_asset_name_filters={"type": "object"},

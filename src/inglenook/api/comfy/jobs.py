@@ -66,6 +66,7 @@ async def get_jobs(request: Request) -> Response:
         job_filter, page = _filter(request.query_params, owner(request)), _page(request.query_params)
     except BadQuery as refused:
         return JSONResponse({"error": str(refused)}, status_code=400)
+    await services(request).dispatcher.claimed()
     listing = await store.begin_listing(entry, job_filter, page, at_once=ENTRIES_AT_ONCE)
     shown = page.offset + len(listing.first) + len(listing.rest)
     pagination = {

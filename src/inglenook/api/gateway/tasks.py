@@ -78,6 +78,7 @@ async def get_tasks(
         workflow=_storable(workflow),
     )
     part = Page(sort, order == "desc", limit, (page - 1) * limit)
+    await server.dispatcher.claimed()
     found = await server.store.list_jobs(job_filter, part)
     entries = [await listed_task(server, listed) for listed in found.jobs]
     return JSONResponse(entries, headers={"X-Total-Count": str(found.total)})

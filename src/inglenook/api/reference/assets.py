@@ -74,6 +74,28 @@ SCHEMAS: dict[str, Any] = {
         total=INTEGER,
         has_more=FLAG,
     ),
+    "AssetExport": record(
+        "An archive of assets, as the editor asks for it.",
+        id=TEXT,
+        idempotency_key=TEXT,
+        task_name=one_of("asset_export"),
+        status=one_of("completed"),
+        payload=OPEN,
+        result=record(
+            "",
+            export_name=told(TEXT, "For `/api/assets/exports/{name}`"),
+            assets_total=INTEGER,
+            assets_attempted=INTEGER,
+            assets_failed=INTEGER,
+            bytes_total=INTEGER,
+            bytes_processed=INTEGER,
+            progress=INTEGER,
+        ),
+        create_time=_TIME,
+        started_at=_TIME,
+        completed_at=_TIME,
+        update_time=_TIME,
+    ),
     "AssetRefusal": record(
         "How errors about assets are answered.",
         error=record("", code=told(TEXT, "Such as `ASSET_NOT_FOUND`"), message=TEXT, details=map_of(ANYTHING)),
@@ -131,6 +153,13 @@ ANSWERS: dict[str, dict[str, Any]] = {
     ),
     "POST /api/assets/seed/cancel": ok(record("", status=one_of("cancelling", "idle"))),
     "POST /api/assets/prune": ok(record("", status=one_of("completed"), marked=INTEGER)),
+    "POST /api/assets/export": {
+        "202": in_json(record("", task_id=TEXT, status=one_of("created")), "The archive can be fetched"),
+        **_refused(400, 404, 413),
+    },
+    "GET /api/tasks/{task_id}": {**ok(ref("AssetExport")), **refused(404)},
+    "GET /api/assets/exports/{name}": {**ok(record("", url=told(TEXT, "Below `/api`"))), **_refused(404)},
+    "GET /api/assets/exports/{name}/content": {**a_file(), **_refused(404)},
 }
 
 _HASH = "blake3:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
@@ -140,5 +169,6 @@ EXAMPLES: dict[str, Any] = {
     "PUT /api/assets/{asset_id}": {"name": "portrait.png", "tags": ["favourite"]},
     "POST /api/assets/{asset_id}/tags": {"tags": ["favourite"]},
     "DELETE /api/assets/{asset_id}/tags": {"tags": ["favourite"]},
+    "POST /api/assets/export": {"job_ids": ["0b6a5e0c-8a5c-4d5a-9a35-3c2f7d1f2f5e"], "naming_strategy": "preserve"},
     "POST /api/assets/seed": {"roots": ["input", "output"]},
 }
