@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 import psutil
 from PIL import Image
 
+from tests.api.live import blocking_graph
 from tests.cli.conftest import COMMAND, TIMEOUT_S, Run, RunningServer, environment
 
 
@@ -101,6 +103,7 @@ def test_a_file_that_is_no_workflow_is_said(run: Run, tmp_path: Path) -> None:
 
 
 def test_an_interrupt_ends_the_run_and_its_server(workflow: Path, tmp_path: Path) -> None:
+    workflow.write_text(json.dumps(blocking_graph(1)))
     process = subprocess.Popen(
         [*COMMAND, "run", str(workflow), "--cpu"],
         cwd=tmp_path,
@@ -109,7 +112,7 @@ def test_an_interrupt_ends_the_run_and_its_server(workflow: Path, tmp_path: Path
         stderr=subprocess.PIPE,
         text=True,
     )
-    # Its folders appear when its server has started; its job then waits for the model process, for seconds.
+    # Its folders appear when its server starts; its job then waits for the model process, and works for many seconds.
     lock = tmp_path / "user" / "inglenook" / "jobs.sqlite"
     while not lock.exists():
         assert process.poll() is None

@@ -262,7 +262,7 @@ def test_a_running_job_is_in_progress_and_can_be_cancelled(live):
     job_id = live.submit(blocking_graph(new_color()))
     live.until_running(job_id)
     assert live.get(f"/prompt/{job_id}").json()["status"] == "running"
-    assert job_id in [job["id"] for job in live.get("/api/jobs?status=in_progress").json()["jobs"]]
+    live.until(lambda: job_id in [job["id"] for job in live.get("/api/jobs?status=in_progress").json()["jobs"]])
     assert live.get(f"/api/jobs/{job_id}").json()["status"] == "in_progress"
     assert live.post(f"/api/jobs/{job_id}/cancel").json() == {"cancelled": True}
     live.wait(job_id)
