@@ -178,10 +178,14 @@ class LiveServer:
     def until_idle(self):
         self.until(lambda: self.get("/prompt").json()["exec_info"]["queue_remaining"] == 0)
 
-    def socket(self, client_id=None):
+    def socket(self, client_id=None, **options):
         query = "" if client_id is None else f"?clientId={client_id}"
         return connect(
-            f"ws://127.0.0.1:{self.port}/ws{query}", max_size=None, open_timeout=60, additional_headers=self._headers
+            f"ws://127.0.0.1:{self.port}/ws{query}",
+            max_size=None,
+            open_timeout=60,
+            additional_headers=self._headers,
+            **options,
         )
 
 
