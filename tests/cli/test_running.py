@@ -111,6 +111,8 @@ def test_an_interrupt_ends_the_run_and_its_server(workflow: Path, tmp_path: Path
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Whoever starts the tests in the background may have them ignore it, and children inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     # Its folders appear when its server starts; its job then waits for the model process, and works for many seconds.
     lock = tmp_path / "user" / "inglenook" / "jobs.sqlite"
