@@ -260,7 +260,7 @@ class Dispatcher(QueueView, WorkerListener):
             self._start(run, member.worker)
 
     def _start(self, run: Run, worker: Worker) -> None:
-        run.waits_there = bool(getattr(worker, "has_queue", False))
+        run.waits_there = worker.has_queue
         self._begin(run, worker.name)
         if run.waits_there:
             run.job = replace(run.job, state=State.queued, started_ms=None)

@@ -173,6 +173,7 @@ class DeviceWorker:
     ) -> None:
         """environment: variables of the process beside those of this one, stronger than these."""
         self.name = name
+        self.has_queue = False
         self.state = WorkerState.STOPPED
         self.documents: Mapping[str, Any] | None = None
         self.devices: Sequence[Device] = ()

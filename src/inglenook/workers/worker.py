@@ -127,6 +127,10 @@ class Worker(Protocol):
         """Unix socket where the routes of its packs are served; None where there are none now."""
 
     @property
+    def has_queue(self) -> bool:
+        """Whether a job that was begun waits there among those of others until its `Started` is told."""
+
+    @property
     def rewrites_prompts(self) -> bool:
         """Whether its packs want to see each prompt."""
 

@@ -58,7 +58,6 @@ class RemoteWorker:
         """url: `host:port`, or with scheme and path. journal: notes what attempts wrote. Raises ValueError."""
         self.name = name
         self.has_queue = True
-        """A job waits there until its `Started` is told."""
         self.capacity = max(1, slots)
         self.packs: Sequence[PackReport] = ()
         self.replacements: Sequence[NodeReplacement] = ()
